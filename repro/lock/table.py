@@ -1,0 +1,177 @@
+"""Typed reading of a TOML document that notes every fault with its path instead of stopping at the first.
+
+A getter that finds a fault records it and returns a harmless stand-in; callers check `problems` once, at the end.
+"""
+
+import posixpath
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from repro.digest import Digest
+
+_NOTHING = Digest("0" * 64)
+_MISSING = object()
+_Text = TypeVar("_Text", bound=str)
+
+
+class Table:
+    """One table of a document together with its path; children share the root's list of problems."""
+
+    def __init__(self, data: dict[str, Any], path: str = "", problems: list[str] | None = None) -> None:
+        self._data = data
+        self._path = path
+        self._seen: set[str] = set()
+        self._children: list[Table] = []
+        self.problems: list[str] = [] if problems is None else problems
+
+    def fault(self, key: str, message: str) -> None:
+        """Record a fault at `key` of this table."""
+        self.problems.append(f"{self._at(key)}: {message}")
+
+    def unknown(self) -> Iterator[str]:
+        """A line for every key in this table and below that nothing asked for."""
+        for key in self._data:
+            if key not in self._seen:
+                yield f"{self._at(key)}: unknown field"
+        for child in self._children:
+            yield from child.unknown()
+
+    def text(self, key: str) -> str:
+        """A non-empty string."""
+        value = self._take(key, str, "a string")
+        if value == "":
+            self.fault(key, "must not be empty")
+        return value or ""
+
+    def optional_text(self, key: str) -> str | None:
+        """A non-empty string, or None when absent."""
+        return self.text(key) if key in self._data else None
+
+    def texts(self, key: str, *, required: bool = True) -> tuple[str, ...]:
+        """An array of strings."""
+        if not required and key not in self._data:
+            return ()
+        values = self._take(key, list, "an array of strings") or []
+        if not all(isinstance(value, str) for value in values):
+            self.fault(key, "must be an array of strings")
+            return ()
+        return tuple(values)
+
+    def all_texts(self) -> dict[str, str]:
+        """This whole table as names and string values."""
+        return {key: self._take(key, str, "a string") or "" for key in self._data}
+
+    def path(self, key: str) -> str:
+        """A POSIX path that stays below the project root."""
+        value = self.text(key)
+        self._check_path(key, value)
+        return value
+
+    def paths(self, key: str) -> tuple[str, ...]:
+        """An array of such paths."""
+        values = self.texts(key)
+        for index, value in enumerate(values):
+            self._check_path(f"{key}[{index}]", value)
+        return values
+
+    def file_name(self, key: str) -> str:
+        """A file name without any directory."""
+        value = self.text(key)
+        if value in {".", ".."} or any(char in value for char in "/\\\0"):
+            self.fault(key, f"must be a plain file name, not {value!r}")
+        return value
+
+    def flag(self, key: str, *, default: bool | None = None) -> bool:
+        """A boolean; required unless a default is given."""
+        if default is not None and key not in self._data:
+            return default
+        return bool(self._take(key, bool, "true or false"))
+
+    def size(self, key: str) -> int:
+        """An integer of at least 0."""
+        value = self._take(key, int, "an integer")
+        if value is not None and value < 0:
+            self.fault(key, "must not be negative")
+        return value or 0
+
+    def optional_size(self, key: str) -> int | None:
+        """An integer of at least 0, or None when absent."""
+        return self.size(key) if key in self._data else None
+
+    def number(self, key: str) -> float:
+        """A float or an integer, as a float."""
+        value = self._take(key, (float, int), "a number")
+        return float(value or 0)
+
+    def optional_number(self, key: str) -> float | None:
+        """A number, or None when absent."""
+        return self.number(key) if key in self._data else None
+
+    def scalar(self, key: str) -> float | int | bool | str:
+        """A float, integer, boolean or string, as it is."""
+        value: float | int | bool | str | None = self._take(key, (float, int, bool, str), "a scalar")
+        return 0 if value is None else value
+
+    def choice(self, key: str, options: Sequence[_Text]) -> _Text:
+        """One of `options`."""
+        value = self.text(key)
+        for option in options:
+            if value == option:
+                return option
+        self.fault(key, f"must be one of {', '.join(options)}")
+        return options[0]
+
+    def optional_choice(self, key: str, options: Sequence[_Text]) -> _Text | None:
+        """One of `options`, or None when absent."""
+        return self.choice(key, options) if key in self._data else None
+
+    def sha256(self, key: str) -> Digest:
+        """64 lower-case hex digits."""
+        value = self.text(key)
+        try:
+            return Digest(value)
+        except ValueError:
+            self.fault(key, "must be 64 lower-case hex digits")
+            return _NOTHING
+
+    def table(self, key: str) -> "Table":
+        """A table; absent is a fault."""
+        return self._child(key, self._take(key, dict, "a table") or {})
+
+    def optional_table(self, key: str) -> "Table | None":
+        """A table, or None when absent."""
+        return self.table(key) if key in self._data else None
+
+    def tables(self, key: str) -> "list[Table]":
+        """An array of tables; absent means none."""
+        if key not in self._data:
+            return []
+        values = self._take(key, list, "an array of tables") or []
+        if not all(isinstance(value, dict) for value in values):
+            self.fault(key, "must be an array of tables")
+            return []
+        return [self._child(f"{key}[{index}]", value) for index, value in enumerate(values)]
+
+    def _child(self, key: str, data: dict[str, Any]) -> "Table":
+        child = Table(data, self._at(key), self.problems)
+        self._children.append(child)
+        return child
+
+    def _take(self, key: str, kind: type | tuple[type, ...], wanted: str) -> Any:
+        self._seen.add(key)
+        value = self._data.get(key, _MISSING)
+        if value is _MISSING:
+            self.fault(key, "is missing")
+            return None
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        if isinstance(value, bool) and bool not in kinds or not isinstance(value, kinds):
+            self.fault(key, f"must be {wanted}")
+            return None
+        return value
+
+    def _check_path(self, key: str, value: str) -> None:
+        if value.startswith(("/", "../")) or value == ".." or "\0" in value or posixpath.normpath(value) != value:
+            self.fault(key, f"must be a relative path inside the project, not {value!r}")
+
+    def _at(self, key: str) -> str:
+        return f"{self._path}.{key}" if self._path else key
