@@ -46,7 +46,7 @@ def run(
     """
     command = tuple(os.fspath(arg) for arg in args)
     try:
-        done = subprocess.run(  # noqa: S603 - a list, never a shell
+        done = subprocess.run(
             command,
             cwd=cwd,
             env=None if env is None else dict(env),

@@ -34,14 +34,14 @@ class _SilentTask:
         pass
 
 
-class Silent:
+class Silent(Progress):
     """Progress for callers that don't want any."""
 
-    def note(self, text: str) -> None:
+    def note(self, text: str) -> None:  # noqa: D102 - as in Progress
         pass
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:  # noqa: D102 - as in Progress
         pass
 
-    def start(self, title: str, total: float | None = None, unit: str = "items") -> Task:  # noqa: ARG002 - protocol
+    def start(self, title: str, total: float | None = None, unit: str = "items") -> Task:  # noqa: D102, ARG002
         return _SilentTask()

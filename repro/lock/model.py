@@ -123,7 +123,8 @@ class Package:
         name: Normalised project name (PEP 503).
         version: Installed version, local part included (PEP 440).
         origin: "index" for published files; the others were made into a wheel at capture.
-        source: The index URL, or where the code came from (a project-relative path, `git+URL@commit`, a URL); no credentials.
+        source: The index URL, or where the code came from (a project-relative path, `git+URL@commit`, a URL);
+            never credentials.
         files: Wheels to install, one for each target.
     """
 
@@ -183,7 +184,7 @@ class Metric:
     value: MetricValue
     source: str
     direction: Literal["higher", "lower"] | None = None
-    tolerance: Tolerance = Tolerance()
+    tolerance: Tolerance = field(default_factory=Tolerance)
     accept_improvement: bool = False
 
 

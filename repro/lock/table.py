@@ -36,6 +36,14 @@ class Table:
         for child in self._children:
             yield from child.unknown()
 
+    def has(self, key: str) -> bool:
+        """Whether the document has this key."""
+        return key in self._data
+
+    def keys(self) -> tuple[str, ...]:
+        """The keys of this table, as written."""
+        return tuple(self._data)
+
     def text(self, key: str) -> str:
         """A non-empty string."""
         value = self._take(key, str, "a string")
@@ -164,7 +172,7 @@ class Table:
             self.fault(key, "is missing")
             return None
         kinds = kind if isinstance(kind, tuple) else (kind,)
-        if isinstance(value, bool) and bool not in kinds or not isinstance(value, kinds):
+        if (isinstance(value, bool) and bool not in kinds) or not isinstance(value, kinds):
             self.fault(key, f"must be {wanted}")
             return None
         return value

@@ -1,4 +1,4 @@
-"""Lock → canonical bytes. Same lock, same bytes: fixed order, one style, `\\n`, UTF-8, no timestamps."""
+"""Lock → canonical bytes. Same lock, same bytes: fixed order, one style, Unix line ends, UTF-8, no timestamps."""
 
 import json
 import math

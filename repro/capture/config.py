@@ -1,0 +1,202 @@
+"""repro.toml (or [tool.repro] in pyproject.toml): the author's intent. Every field has a default; none is needed.
+
+The format is described in docs/formats/config.md.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from repro.errors import UsageError
+from repro.lock import Role, Tolerance
+from repro.lock.table import Table
+
+MARKERS = ("repro.toml", "pyproject.toml", ".git")
+DEFAULT_TIMEOUT = 3600.0
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPolicy:
+    """What the author says of one metric: which way is better and how far it may move."""
+
+    direction: Literal["higher", "lower"] | None = None
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    accept_improvement: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileRules:
+    """Which project files belong to the evaluation beyond what was seen, and as what. Globs relative to the root.
+
+    Attributes:
+        include: Always locked, read or not.
+        exclude: Never locked; may also name files outside the project (absolute, or with `~`).
+        roles: Globs that override the role guessed from a file's name.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    roles: dict[Role, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexConfig:
+    """Package indexes named by the project; empty means what pip and uv are configured to use."""
+
+    url: str | None = None
+    extra: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A project's settings. Attributes follow the tables of repro.toml."""
+
+    kernel: str | None = None
+    timeout: float = DEFAULT_TIMEOUT
+    cell_timeout: float | None = None
+    args: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    threads: int | None = None
+    files: FileRules = field(default_factory=FileRules)
+    metrics_files: tuple[str, ...] = ("metrics.json",)
+    metric_policies: dict[str, MetricPolicy] = field(default_factory=dict)
+    index: IndexConfig = field(default_factory=IndexConfig)
+    base: str | None = None
+    supply: Literal["auto", "base", "pack"] = "auto"
+    allow_patch_drift: bool = False
+    memory: int | None = None
+
+
+def project_root(subject: Path) -> Path:
+    """The nearest directory from the subject's upwards that has one of `MARKERS`; else the subject's own."""
+    start = subject.resolve().parent
+    for folder in (start, *start.parents):
+        if any((folder / marker).exists() for marker in MARKERS):
+            return folder
+    return start
+
+
+def load_config(root: Path, explicit: Path | None = None) -> Config:
+    """Read the project's settings.
+
+    Args:
+        root: Project root, searched for repro.toml, then pyproject.toml's [tool.repro].
+        explicit: A file to read instead.
+
+    Raises:
+        UsageError: The named file is missing, a file isn't TOML, or a field is unknown or of the wrong shape;
+            all faults are listed with their paths.
+    """
+    path, document = _find(root, explicit)
+    table = Table(document)
+    config = _config(table)
+    problems = [*table.problems, *table.unknown()]
+    if problems:
+        raise UsageError(
+            "the settings can't be used", where=str(path), problems=problems, fix="See docs/formats/config.md."
+        )
+    return config
+
+
+def parse_memory(text: str) -> int:
+    """Bytes from `512m`, `4g` or a plain number, as Docker writes them. Raises ValueError for anything else."""
+    number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "")
+    size = int(float(number) * _UNITS.get(unit, 0))
+    if size <= 0:
+        raise ValueError(text)
+    return size
+
+
+def _find(root: Path, explicit: Path | None) -> tuple[Path, dict[str, Any]]:
+    if explicit is not None:
+        return explicit, _read(explicit)
+    path = root / "repro.toml"
+    if path.exists():
+        return path, _read(path)
+    pyproject = root / "pyproject.toml"
+    if pyproject.exists():
+        return pyproject, _read(pyproject).get("tool", {}).get("repro", {})
+    return path, {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"can't read the settings: {error.strerror}", where=str(path)) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"the settings are not valid TOML: {error}", where=str(path)) from error
+
+
+def _config(table: Table) -> Config:
+    run = _section(table, "run")
+    metrics = _section(table, "metrics")
+    base = _section(table, "base")
+    python = _section(table, "python")
+    limits = _section(table, "limits")
+    return Config(
+        kernel=run.optional_text("kernel"),
+        timeout=run.optional_number("timeout") or DEFAULT_TIMEOUT,
+        cell_timeout=run.optional_number("cell-timeout"),
+        args=run.texts("args", required=False),
+        env=run.texts("env", required=False),
+        threads=run.optional_size("threads") or None,
+        files=_files(_section(table, "files")),
+        metrics_files=metrics.paths("files") if metrics.has("files") else ("metrics.json",),
+        metric_policies=dict(_policies(_section(metrics, "policy"))),
+        index=_index(_section(table, "index")),
+        base=base.optional_text("image"),
+        supply=python.optional_choice("supply", ("auto", "base", "pack")) or "auto",
+        allow_patch_drift=python.flag("allow-patch-drift", default=False),
+        memory=_memory(limits),
+    )
+
+
+def _section(table: Table, key: str) -> Table:
+    return table.optional_table(key) or Table({}, key, table.problems)
+
+
+def _files(table: Table) -> FileRules:
+    roles: tuple[Role, ...] = ("data", "model", "config", "code")
+    given: dict[Role, tuple[str, ...]] = {role: table.texts(role, required=False) for role in roles}
+    return FileRules(
+        include=table.texts("include", required=False),
+        exclude=table.texts("exclude", required=False),
+        roles={role: globs for role, globs in given.items() if globs},
+    )
+
+
+def _policies(table: Table) -> Iterator[tuple[str, MetricPolicy]]:
+    for name in table.keys():  # noqa: SIM118 - a Table is not a mapping
+        one = table.table(name)
+        yield (
+            name,
+            MetricPolicy(
+                direction=one.optional_choice("direction", ("higher", "lower")),
+                tolerance=Tolerance(one.optional_number("absolute"), one.optional_number("relative")),
+                accept_improvement=one.flag("accept-improvement", default=False),
+            ),
+        )
+
+
+def _index(table: Table) -> IndexConfig:
+    return IndexConfig(
+        url=table.optional_text("url"),
+        extra=table.texts("extra", required=False),
+        find_links=table.texts("find-links", required=False),
+    )
+
+
+def _memory(table: Table) -> int | None:
+    text = table.optional_text("memory")
+    if text is None:
+        return None
+    try:
+        return parse_memory(text)
+    except ValueError:
+        table.fault("memory", f"must be a size such as 512m or 4g, not {text!r}")
+        return None

@@ -1,0 +1,38 @@
+"""Lock → BuildPlan: a pure function, and the only thing that builders share."""
+
+from repro.plan.builder import Artifacts, Builder, BuiltImage
+from repro.plan.make import make_plan
+from repro.plan.model import (
+    BuildPlan,
+    Content,
+    Directory,
+    ImageConfig,
+    InlineFile,
+    Item,
+    Layer,
+    Link,
+    ProjectFile,
+    Unpack,
+    Wheel,
+)
+from repro.plan.runner import runner_digest, runner_sources
+
+__all__ = [
+    "Artifacts",
+    "BuildPlan",
+    "Builder",
+    "BuiltImage",
+    "Content",
+    "Directory",
+    "ImageConfig",
+    "InlineFile",
+    "Item",
+    "Layer",
+    "Link",
+    "ProjectFile",
+    "Unpack",
+    "Wheel",
+    "make_plan",
+    "runner_digest",
+    "runner_sources",
+]

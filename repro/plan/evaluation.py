@@ -1,0 +1,49 @@
+"""Lock → the evaluation that is baked into the image and that verify expects to find there."""
+
+from repro.digest import Digest
+from repro.lock import Environment, Lock
+from repro.plan import layout
+from repro.runner.documents import Evaluation, ExpectedMetric, StagedFile
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""Every variable by which OpenMP and the BLAS libraries size their thread pools."""
+
+
+def make_evaluation(lock: Lock, lock_digest: Digest) -> Evaluation:
+    """What the runner in the image is told. Pure."""
+    return Evaluation(
+        kind=lock.subject.kind,
+        path=lock.subject.path,
+        args=lock.subject.args,
+        python=str(layout.ENVIRONMENT / "bin" / "python"),
+        python_version=lock.python.version,
+        lock_digest=str(lock_digest),
+        environment=environment_variables(lock.environment),
+        timeout=lock.policy.timeout,
+        cell_timeout=lock.policy.cell_timeout,
+        metrics_files=lock.policy.metrics_files,
+        metrics=tuple(
+            ExpectedMetric(
+                metric.name,
+                metric.value,
+                metric.direction,
+                metric.tolerance.absolute,
+                metric.tolerance.relative,
+                metric.accept_improvement,
+            )
+            for metric in lock.metrics
+        ),
+        files=tuple(
+            StagedFile(file.path, file.role, file.sha256.hex, file.size, file.executable) for file in lock.files
+        ),
+    )
+
+
+def environment_variables(environment: Environment) -> dict[str, str]:
+    """The variables that an environment sets, the same on the laptop and in the image."""
+    return {
+        "TZ": environment.timezone,
+        "LC_ALL": environment.locale,
+        **dict.fromkeys(THREAD_VARIABLES, str(environment.threads)),
+        **environment.variables,
+    }

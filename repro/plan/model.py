@@ -1,0 +1,133 @@
+"""What an image is made of, independent of who builds it. Values only."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from repro.digest import Digest
+from repro.lock import Base, PackageFile
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes that are not in the plan itself but named by it.
+
+    Attributes:
+        sha256: Digest of the bytes.
+        size: Their number.
+        label: What to call them in messages: a project path, a wheel's or an object's file name.
+    """
+
+    sha256: Digest
+    size: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """Install one wheel.
+
+    Attributes:
+        package: Normalised project name.
+        version: Its version.
+        file: The locked file.
+        prefix: `ENVIRONMENT`, whose schemes are a virtual environment's, or `RUNNER_PACKAGES`, a plain directory
+            on the runner's path that takes only purelib and platlib files.
+    """
+
+    package: str
+    version: str
+    file: PackageFile
+    prefix: PurePosixPath
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """A locked file of the project at `destination`, mode 0644 or 0755."""
+
+    content: Content
+    destination: PurePosixPath
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class InlineFile:
+    """A small file whose bytes the plan carries."""
+
+    data: bytes
+    destination: PurePosixPath
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory with its mode; parents appear by themselves with mode 0755."""
+
+    destination: PurePosixPath
+    mode: int = 0o755
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link with its target's text."""
+
+    destination: PurePosixPath
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unpack:
+    """A plain tar from the object store, unpacked at `/`."""
+
+    content: Content
+
+
+Item = Wheel | ProjectFile | InlineFile | Directory | Link | Unpack
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer; everything in it belongs to root, group 0.
+
+    Attributes:
+        name: Unique in the plan, `[a-z0-9-]+`, such as `wheel-numpy` or `wheels-03`.
+        comment: One line for people and for the image history.
+        items: What it holds, in canonical order.
+    """
+
+    name: str
+    comment: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """The runtime part of an OCI image configuration (image-spec, config.md)."""
+
+    user: str
+    workdir: str
+    entrypoint: tuple[str, ...]
+    env: dict[str, str]
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """Everything a builder needs, and nothing that depends on the machine that builds.
+
+    Attributes:
+        target: Platform, such as `linux/amd64`.
+        base: The base image, by digest.
+        python: Absolute path of the interpreter inside the image.
+        python_version: Its expected X.Y.Z.
+        layers: Most stable first.
+        config: What the container runs and as whom.
+        lock_digest: Digest of the lock it was made from.
+    """
+
+    target: str
+    base: Base
+    python: PurePosixPath
+    python_version: str
+    layers: tuple[Layer, ...]
+    config: ImageConfig
+    lock_digest: Digest

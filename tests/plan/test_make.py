@@ -1,0 +1,158 @@
+"""The plan is a pure function of the lock: which layers, in which order, with what in them."""
+
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+import pytest
+
+from repro.digest import Digest
+from repro.errors import IntegrityError, UsageError
+from repro.lock import Lock, Python, parse_lock, render_lock
+from repro.plan import BuildPlan, InlineFile, Layer, ProjectFile, Unpack, Wheel, make_plan, runner_digest, runner_sources
+from repro.plan.make import BUCKETS, MOST_LARGE
+from repro.runner.documents import Evaluation
+from tests.lock.samples import full_lock, package
+
+SOURCES = {"__main__.py": b"print()\n", "hook/x.py": b""}
+
+
+def _lock(**changes: object) -> Lock:
+    lock = full_lock()
+    pinned = replace(lock.runner, sha256=runner_digest(SOURCES))
+    return replace(lock, **{"runner": pinned, **changes})
+
+
+def _plan(lock: Lock, target: str | None = None) -> BuildPlan:
+    return make_plan(lock, render_lock(lock), SOURCES, target)
+
+
+def _layer(plan: BuildPlan, name: str) -> Layer:
+    return next(layer for layer in plan.layers if layer.name == name)
+
+
+def test_layers_come_most_stable_first_and_hold_what_the_lock_names() -> None:
+    plan = _plan(_lock())
+    names = [layer.name for layer in plan.layers]
+    assert names[:3] == ["interpreter", "environment", "wheel-numpy"]
+    assert names[-5:] == ["runner", "data", "model", "code", "metadata"]
+    assert all(name.startswith("wheels-") for name in names[3:-5])
+    wheels = [item.package for layer in plan.layers for item in layer.items if isinstance(item, Wheel)]
+    assert sorted(wheels) == ["mine", "nbclient", "numpy", "six"]
+
+
+def test_the_same_lock_gives_the_same_plan_whatever_its_order() -> None:
+    lock = _lock()
+    other = replace(lock, packages=lock.packages[::-1], files=lock.files[::-1])
+    assert _plan(parse_lock(render_lock(lock))) == _plan(parse_lock(render_lock(other)))
+
+
+def test_one_changed_package_changes_one_layer_and_the_metadata() -> None:
+    packages = tuple(package(f"p{number}") for number in range(50))
+    before = {layer.name: layer for layer in _plan(_lock(packages=packages)).layers}
+    after = {layer.name: layer for layer in _plan(_lock(packages=(*packages[:-1], package("p49", "2.0")))).layers}
+    changed = {name for name in before | after if before.get(name) != after.get(name)}
+    assert len(changed) == 2
+    assert "metadata" in changed
+
+
+def test_large_wheels_are_alone_the_rest_shares_few_layers() -> None:
+    packages = tuple(package(f"big{number}", size=10_000_000 + number) for number in range(40))
+    packages += tuple(package(f"small{number}") for number in range(100))
+    layers = _plan(_lock(packages=packages)).layers
+    alone = [layer.name for layer in layers if layer.name.startswith("wheel-")]
+    shared = [layer for layer in layers if layer.name.startswith("wheels-")]
+    assert len(alone) == MOST_LARGE
+    assert "wheel-big39" in alone
+    assert "wheel-big0" not in alone
+    assert len(shared) == BUCKETS
+    assert len(layers) <= 60
+
+
+def test_roles_decide_the_layer_and_modes_are_kept() -> None:
+    plan = _plan(_lock())
+    found = {
+        item.content.label: (layer.name, item.mode)
+        for layer in plan.layers
+        for item in layer.items
+        if isinstance(item, ProjectFile)
+    }
+    assert found == {
+        "data/test set ü.csv": ("data", 0o644),
+        "models/m.ubj": ("model", 0o644),
+        "notebooks/evaluate.ipynb": ("code", 0o644),
+        "src/features.py": ("code", 0o755),
+    }
+
+
+def test_the_lock_and_the_evaluation_are_baked_in() -> None:
+    lock = _lock()
+    files = {
+        item.destination: item.data for item in _layer(_plan(lock), "metadata").items if isinstance(item, InlineFile)
+    }
+    assert files[PurePosixPath("/opt/repro/repro.lock")] == render_lock(lock)
+    evaluation = Evaluation.from_json(files[PurePosixPath("/opt/repro/evaluation.json")])
+    assert evaluation.lock_digest == str(Digest.of(render_lock(lock)))
+    assert {metric.name for metric in evaluation.metrics} == {metric.name for metric in lock.metrics}
+    assert evaluation.environment["OMP_NUM_THREADS"] == "4"
+
+
+def test_labels_carry_the_digests_of_lock_code_data_and_model() -> None:
+    before = _plan(_lock()).config.labels
+    lock = _lock()
+    flipped = tuple(replace(f, sha256=Digest("0" * 64)) if f.role == "model" else f for f in lock.files)
+    after = _plan(replace(lock, files=flipped)).config.labels
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"dev.repro.lock.digest", "dev.repro.model.digest"}
+    assert before["org.opencontainers.image.base.digest"] == str(lock.base.digest)
+
+
+def test_a_packed_interpreter_is_a_layer_and_runs() -> None:
+    plan = _plan(_lock())
+    assert isinstance(_layer(plan, "interpreter").items[0], Unpack)
+    assert str(plan.python) == "/opt/python/bin/python3.11"
+    assert plan.config.entrypoint[0] == str(plan.python)
+
+
+def _on_base(python: str | None, *, allow: bool = False) -> Lock:
+    lock = _lock(python=Python("cpython", "3.11.7", "base"))
+    path = None if python is None else "/usr/local/bin/python3.11"
+    return replace(
+        lock,
+        base=replace(lock.base, python=python, python_path=path),
+        policy=replace(lock.policy, allow_patch_drift=allow),
+    )
+
+
+def test_the_bases_own_interpreter_is_used_when_it_is_the_captured_one() -> None:
+    plan = _plan(_on_base("3.11.7"))
+    assert str(plan.python) == "/usr/local/bin/python3.11"
+    assert "interpreter" not in [layer.name for layer in plan.layers]
+
+
+def test_another_patch_version_is_used_only_where_the_policy_allows_it() -> None:
+    with pytest.raises(UsageError, match=r"has Python 3\.11\.2; the laptop had 3\.11\.7"):
+        _plan(_on_base("3.11.2"))
+    assert str(_plan(_on_base("3.11.2", allow=True)).python) == "/usr/local/bin/python3.11"
+
+
+@pytest.mark.parametrize("python", ["3.12.7", "3.1.7", None])
+def test_another_minor_version_or_none_is_never_used(python: str | None) -> None:
+    with pytest.raises(UsageError):
+        _plan(_on_base(python, allow=True))
+
+
+def test_a_target_that_was_not_locked_is_refused() -> None:
+    with pytest.raises(UsageError, match="linux/arm64"):
+        _plan(_lock(), "linux/arm64")
+
+
+def test_another_runner_than_the_pinned_one_is_refused() -> None:
+    lock = _lock()
+    with pytest.raises(IntegrityError, match="runner"):
+        make_plan(lock, render_lock(lock), {**SOURCES, "x.py": b""})
+
+
+def test_the_runner_is_its_python_files_and_nothing_else() -> None:
+    sources = runner_sources()
+    assert {"__init__.py", "documents.py", "compare.py"} <= set(sources)
+    assert all(name.endswith(".py") for name in sources)
