@@ -1,5 +1,7 @@
 """Lock → the evaluation that is baked into the image and that verify expects to find there."""
 
+from pathlib import PurePosixPath
+
 from repro.digest import Digest
 from repro.lock import Environment, Lock
 from repro.plan import layout
@@ -36,6 +38,7 @@ def make_evaluation(lock: Lock, lock_digest: Digest) -> Evaluation:
         files=tuple(
             StagedFile(file.path, file.role, file.sha256.hex, file.size, file.executable) for file in lock.files
         ),
+        directories=tuple(sorted({str(PurePosixPath(path).parent) for path in lock.outputs} - {"."})),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from repro.digest import Digest
 from repro.errors import IntegrityError, UsageError
-from repro.lock import Lock, LockedFile, Package, Role
+from repro.lock import Lock, LockedFile, Package, PackageFile, Role
 from repro.plan import layout
 from repro.plan.evaluation import make_evaluation
 from repro.plan.model import (
@@ -30,6 +30,8 @@ LARGE_WHEEL = 3 << 20
 MOST_LARGE = 24
 """… but no more than this many; the rest share `BUCKETS` layers."""
 BUCKETS = 8
+INSTALLER = "installer"
+"""The runner package that builders use to install the others; it stays out of the image."""
 
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -76,6 +78,7 @@ def make_plan(
         layers=tuple(layers),
         config=_config(lock, python, lock_digest),
         lock_digest=lock_digest,
+        installer=_installer(lock, chosen),
     )
 
 
@@ -191,11 +194,26 @@ def _bucket(name: str) -> int:
 
 def _runner(lock: Lock, sources: Mapping[str, bytes], target: str) -> Layer:
     wheels = [
-        wheel for package in lock.runner.packages for wheel in _wheels_of(package, target, layout.RUNNER_PACKAGES)
+        wheel
+        for package in lock.runner.packages
+        if package.name != INSTALLER
+        for wheel in _wheels_of(package, target, layout.RUNNER_PACKAGES)
     ]
     home = layout.RUNNER / "repro_runner"
     files = [InlineFile(data, home / path) for path, data in sorted(sources.items())]
     return Layer("runner", f"the runner of repro {lock.runner.version}", (*wheels, *files))
+
+
+def _installer(lock: Lock, target: str) -> PackageFile:
+    for package in lock.runner.packages:
+        for file in package.files:
+            if package.name == INSTALLER and target in file.targets:
+                return file
+    raise IntegrityError(
+        f"the lock pins no {INSTALLER} for {target}, without which no wheel can be installed",
+        where="repro.lock: runner.packages",
+        fix="Capture again.",
+    )
 
 
 _LAYER_OF: dict[Role, str] = {"data": "data", "model": "model", "code": "code", "notebook": "code", "config": "code"}

@@ -122,6 +122,7 @@ class BuildPlan:
         layers: Most stable first.
         config: What the container runs and as whom.
         lock_digest: Digest of the lock it was made from.
+        installer: The pinned wheel of pypa/installer, a tool for builders; no layer holds it.
     """
 
     target: str
@@ -131,3 +132,4 @@ class BuildPlan:
     layers: tuple[Layer, ...]
     config: ImageConfig
     lock_digest: Digest
+    installer: PackageFile

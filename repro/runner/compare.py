@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -84,20 +85,28 @@ def _status(metric: ExpectedMetric, measured: Value) -> str:
     difference = _difference(baseline, measured)
     if difference is None:
         return MOVED
-    if _within(metric, float(baseline), difference):
+    if _within(metric, _size(baseline), difference):
         return WITHIN
     better = (metric.direction == "higher" and difference > 0) or (metric.direction == "lower" and difference < 0)
     return IMPROVED if better else MOVED
 
 
-def _within(metric: ExpectedMetric, baseline: float, difference: float) -> bool:
+def _within(metric: ExpectedMetric, size: float, difference: float) -> bool:
     """Inside either tolerance; infinities and NaN differ from everything that isn't the same."""
-    if not math.isfinite(difference) or not math.isfinite(baseline):
+    if not math.isfinite(difference) or not math.isfinite(size):
         return False
     limits = [] if metric.absolute is None else [metric.absolute]
     if metric.relative is not None:
-        limits.append(metric.relative * abs(baseline))
+        limits.append(metric.relative * size)
     return any(abs(difference) <= limit for limit in limits)
+
+
+def _size(baseline: Value) -> float:
+    """How large a number is; integers beyond what a float holds count as the largest one."""
+    try:
+        return abs(float(baseline))
+    except OverflowError:
+        return sys.float_info.max
 
 
 def _difference(baseline: Value | None, measured: Value | None) -> float | None:
@@ -107,5 +116,5 @@ def _difference(baseline: Value | None, measured: Value | None) -> float | None:
         return None
     try:
         return float(measured - baseline)
-    except OverflowError:
-        return math.copysign(math.inf, measured - baseline)
+    except OverflowError:  # integers beyond what a float holds
+        return math.inf if measured > baseline else -math.inf

@@ -94,6 +94,7 @@ class Evaluation:
         metrics_files: Files, relative to the project root, that the run writes metrics to.
         metrics: Baselines; empty during capture.
         files: Files to stage; empty during capture, which runs in place.
+        directories: Folders, relative to the project root, that the run writes into and may expect to find.
     """
 
     kind: str
@@ -108,14 +109,13 @@ class Evaluation:
     metrics_files: tuple[str, ...] = ("metrics.json",)
     metrics: tuple[ExpectedMetric, ...] = ()
     files: tuple[StagedFile, ...] = ()
+    directories: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """Canonical bytes: sorted keys, compact, ASCII, one newline at the end."""
         data = asdict(self)
         data["schema"] = EVALUATION_SCHEMA
-        data["metrics"] = [
-            {**asdict(metric), "value": encode_value(metric.value)} for metric in self.metrics
-        ]
+        data["metrics"] = [{**asdict(metric), "value": encode_value(metric.value)} for metric in self.metrics]
         return _canonical(data)
 
     @classmethod
@@ -128,12 +128,16 @@ class Evaluation:
             ExpectedMetric(**{**metric, "value": decode_value(metric["value"])}) for metric in data["metrics"]
         )
         data["files"] = tuple(StagedFile(**file) for file in data["files"])
+        data["directories"] = tuple(data["directories"])
         return cls(**data)
 
 
 @dataclass(frozen=True)
 class MeasuredMetric:
-    """A metric that the run reported. `source` is a file path, `cell:<n>`, `scrapbook:<n>` or `display:<n>`, n from 1."""
+    """A metric that the run reported.
+
+    `source` is a file path, `cell:<n>`, `scrapbook:<n>` or `display:<n>`, n being the code cell's number from 1.
+    """
 
     name: str
     value: Value

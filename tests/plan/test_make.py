@@ -8,7 +8,17 @@ import pytest
 from repro.digest import Digest
 from repro.errors import IntegrityError, UsageError
 from repro.lock import Lock, Python, parse_lock, render_lock
-from repro.plan import BuildPlan, InlineFile, Layer, ProjectFile, Unpack, Wheel, make_plan, runner_digest, runner_sources
+from repro.plan import (
+    BuildPlan,
+    InlineFile,
+    Layer,
+    ProjectFile,
+    Unpack,
+    Wheel,
+    make_plan,
+    runner_digest,
+    runner_sources,
+)
 from repro.plan.make import BUCKETS, MOST_LARGE
 from repro.runner.documents import Evaluation
 from tests.lock.samples import full_lock, package
@@ -94,6 +104,7 @@ def test_the_lock_and_the_evaluation_are_baked_in() -> None:
     assert evaluation.lock_digest == str(Digest.of(render_lock(lock)))
     assert {metric.name for metric in evaluation.metrics} == {metric.name for metric in lock.metrics}
     assert evaluation.environment["OMP_NUM_THREADS"] == "4"
+    assert evaluation.directories == ("figures",)
 
 
 def test_labels_carry_the_digests_of_lock_code_data_and_model() -> None:

@@ -1,0 +1,57 @@
+"""What Linux control groups tell: the memory limit, and whether something was killed for exceeding it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+_ROOT = Path("/sys/fs/cgroup")
+_UNLIMITED = 1 << 60
+
+
+def oom_kills(root: Path = _ROOT, membership: Path = Path("/proc/self/cgroup")) -> int:
+    """How many processes of our control group the kernel has killed for want of memory; 0 where nothing tells.
+
+    Reads `oom_kill` of memory.events (v2) or memory.oom_control (v1, Linux 4.13 and later).
+    """
+    names = ("memory.events", "memory.oom_control")
+    return max(
+        (_counter(folder / name, "oom_kill") for folder in _folders(root, membership) for name in names), default=0
+    )
+
+
+def memory_limit(root: Path = _ROOT, membership: Path = Path("/proc/self/cgroup")) -> int | None:
+    """The smallest memory limit on our control group in bytes, or None."""
+    limits = []
+    for folder in _folders(root, membership):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            text = _read(folder / name).strip()
+            if text.isdigit() and int(text) < _UNLIMITED:
+                limits.append(int(text))
+    return min(limits, default=None)
+
+
+def _folders(root: Path, membership: Path) -> Iterator[Path]:
+    """Our groups' folders: inside a container usually the root itself, elsewhere the path that /proc names."""
+    for line in _read(membership).splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        base = root if not controllers else root / "memory"
+        if not controllers or "memory" in controllers.split(","):
+            yield base / path.lstrip("/")
+            yield base
+
+
+def _counter(path: Path, name: str) -> int:
+    for line in _read(path).splitlines():
+        key, _, value = line.partition(" ")
+        if key == name and value.strip().isdigit():
+            return int(value)
+    return 0
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""

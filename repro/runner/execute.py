@@ -1,0 +1,92 @@
+"""One evaluation from start to record. The same on the laptop and in the image."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Callable
+
+from .documents import Evaluation, Failure, RunRecord
+from .events import Event, ignore
+from .found import Collected
+from .limits import Limits
+from .machine import ask_interpreter, describe_machine
+from .metrics import run_metrics
+from .metrics_files import stamps
+from .notebook import NotebookRun, run_notebook
+from .output import atomic_write
+from .script import run_script
+from .surroundings import Job, plain_environment, surroundings
+
+RECORD = "record.json"
+TRACE = "trace"
+
+
+def execute(
+    evaluation: Evaluation, root: Path, out: Path, on_event: Callable[[Event], None] | None = None
+) -> RunRecord:
+    """Run the evaluation's subject and say what came of it.
+
+    Args:
+        evaluation: What to run, and under which interpreter.
+        root: The project; the subject runs in its own directory below it and may write there.
+        out: Where `record.json`, the trace (`trace/`, see `read_trace`) and, for notebooks, `executed.ipynb` and
+            `kernel.log`, for scripts `output.log` go. Made when missing; an earlier run's are replaced.
+        on_event: Told what happens, from this thread or, for a script's output, from another one.
+
+    A subject that fails is a record with a `failure`, not an exception. KeyboardInterrupt passes through after every
+    process was ended; OSError means that `out` or the temporary folder can't be written.
+    """
+    root, out = root.resolve(), out.resolve()
+    trace = _clean(out)
+    limits = Limits.begin(evaluation.timeout, evaluation.cell_timeout)
+    before = stamps(root, evaluation.metrics_files)
+    with surroundings(evaluation, root, trace) as place:
+        job = Job(evaluation, root / evaluation.path, place, limits, out, on_event or ignore)
+        if not job.subject.is_file():
+            run = NotebookRun(failure=Failure("start", f"there is no file {evaluation.path}"))
+        elif evaluation.kind == "notebook":
+            run = run_notebook(job)
+        else:
+            run = NotebookRun(failure=run_script(job))
+    seconds = time.monotonic() - limits.started
+    if run.failure is None:
+        collected = run_metrics(root, evaluation.metrics_files, before, run.found, run.notebook)
+    else:
+        collected = Collected((), tuple(run.found.warnings), run.failure)
+    record = describe(evaluation, root, collected)
+    record = replace(record, cells=tuple(run.cells), seconds=seconds)
+    atomic_write(out / RECORD, record.to_json())
+    return record
+
+
+def describe(evaluation: Evaluation, root: Path, collected: Collected) -> RunRecord:
+    """A record of these metrics with the interpreter and machine that they come from."""
+    directory = (root / evaluation.path).parent
+    directory = directory if directory.is_dir() else Path.cwd()
+    interpreter = ask_interpreter(evaluation.python, plain_environment(evaluation), directory)
+    warnings = collected.warnings
+    if interpreter.version and interpreter.version != evaluation.python_version:
+        warnings += (f"Python {interpreter.version} ran this; the evaluation expects {evaluation.python_version}",)
+    return RunRecord(
+        lock_digest=evaluation.lock_digest,
+        failure=collected.failure,
+        metrics=collected.metrics,
+        warnings=warnings,
+        python_version=interpreter.version,
+        python_executable=interpreter.executable,
+        packages=dict(interpreter.packages or {}),
+        machine=describe_machine(),
+    )
+
+
+def _clean(out: Path) -> Path:
+    """Make `out` and an empty trace folder in it."""
+    trace = out / TRACE
+    out.mkdir(parents=True, exist_ok=True)
+    if trace.exists():
+        shutil.rmtree(trace)
+    trace.mkdir()
+    return trace

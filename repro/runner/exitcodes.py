@@ -1,0 +1,40 @@
+"""The image's exit codes, the same as every command's (`repro.errors.ExitCode`), and the rule that chooses one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .compare import MISSING, TYPE, Comparison
+from .documents import Failure
+
+OK = 0
+MISMATCH = 1
+USAGE = 2
+EVALUATION_FAILED = 3
+INFRASTRUCTURE = 4
+TAMPERED = 5
+NOT_COMPARABLE = 6
+OUT_OF_MEMORY = 7
+TIMED_OUT = 8
+INTERRUPTED = 130
+
+_FAILURES = {
+    "tampered": TAMPERED,
+    "metrics": NOT_COMPARABLE,
+    "memory": OUT_OF_MEMORY,
+    "timeout": TIMED_OUT,
+}
+
+
+def exit_code(failure: Failure | None, comparisons: Sequence[Comparison]) -> int:
+    """The outcome as a number.
+
+    A metric that can't be compared outweighs one that moved: the contract is broken, not only the number. Nothing to
+    compare is not a pass either.
+    """
+    if failure is not None:
+        return _FAILURES.get(failure.kind, EVALUATION_FAILED)
+    compared = [item for item in comparisons if item.baseline is not None]
+    if not compared or any(item.status in (MISSING, TYPE) for item in compared):
+        return NOT_COMPARABLE
+    return OK if all(item.passed for item in compared) else MISMATCH

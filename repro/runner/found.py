@@ -1,0 +1,96 @@
+"""Metrics as they are found: flattening of nested values, and one name from several places."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .documents import Failure, MeasuredMetric, Value, same_bits
+
+
+@dataclass
+class Found:
+    """What was gathered so far.
+
+    Attributes:
+        metrics: In the order found; a name may occur more than once until `merge`.
+        problems: What is wrong with a metric; any of them fails the evaluation.
+        warnings: What a person should know.
+    """
+
+    metrics: list[MeasuredMetric] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, name: str, value: Any, source: str) -> None:
+        """Take a value apart: mappings join their keys with dots, lists add [i]; what is no scalar is a problem."""
+        if isinstance(value, (bool, int, float, str)):
+            self.metrics.append(MeasuredMetric(name, value, source))
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                self.add(f"{name}.{key}" if name else str(key), item, source)
+        elif isinstance(value, (list, tuple)):
+            for index, item in enumerate(value):
+                self.add(f"{name}[{index}]", item, source)
+        else:
+            self.problems.append(f"{source}: metric {name} is {_called(value)}, not a number, a bool or text")
+
+    def extend(self, other: Found) -> None:
+        """Append everything that `other` holds."""
+        self.metrics += other.metrics
+        self.problems += other.problems
+        self.warnings += other.warnings
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The metrics of an evaluation, each name once, or the failure that they are."""
+
+    metrics: tuple[MeasuredMetric, ...] = ()
+    warnings: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+def merge(found: Found) -> Collected:
+    """One metric a name: equal values from several sources are one, the first source's; different ones are a fault.
+
+    Within one source the last value counts, as when a loop reports the same name again and again.
+    """
+    by_source: dict[tuple[str, str], MeasuredMetric] = {}
+    for metric in found.metrics:
+        by_source[metric.name, metric.source] = metric
+    merged: dict[str, MeasuredMetric] = {}
+    problems = list(found.problems)
+    for metric in by_source.values():
+        known = merged.setdefault(metric.name, metric)
+        if not _agree(known.value, metric.value):
+            problems.append(
+                f"{metric.name} is {known.value!r} in {known.source} but {metric.value!r} in {metric.source}"
+            )
+    warnings = tuple(found.warnings)
+    if problems:
+        return Collected((), warnings, metrics_failure(problems))
+    return Collected(tuple(merged.values()), warnings)
+
+
+def metrics_failure(problems: Iterable[str]) -> Failure:
+    """The failure for metrics that can't be taken as they are."""
+    listed = tuple(problems)
+    more = f" (and {len(listed) - 1} more)" if len(listed) > 1 else ""
+    return Failure("metrics", f"the metrics can't be read: {listed[0]}{more}", problems=listed)
+
+
+def _agree(left: Value, right: Value) -> bool:
+    """The same value; an int and a float that are equal are one number that two formats wrote."""
+    numbers = type(left) in (int, float) and type(right) in (int, float)
+    return same_bits(left, right) or (numbers and type(left) is not type(right) and left == right)
+
+
+def _called(value: object) -> str:
+    if value is None:
+        return "null (None)"
+    if isinstance(value, (dt.date, dt.time)):
+        return "a date or time"
+    return f"a {type(value).__name__}"

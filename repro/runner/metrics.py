@@ -1,0 +1,55 @@
+"""Collects an evaluation's metrics, from files, living cells and outputs, as exactly as they were computed."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .documents import MeasuredMetric, decode_value
+from .found import Collected, Found, merge
+from .metrics_files import Stamp, read_metrics_files
+from .metrics_outputs import displayed_metrics, printed_metrics
+
+
+def stored_metrics(notebook: Mapping[str, Any] | None, root: Path, metrics_files: Iterable[str]) -> Collected:
+    """The metrics that earlier runs left: in the files on disk and in the notebook's stored outputs. Runs nothing.
+
+    `notebook` is None for scripts.
+    """
+    found = read_metrics_files(root, metrics_files)
+    if notebook is not None:
+        found.extend(printed_metrics(notebook))
+        found.extend(displayed_metrics(notebook))
+    return merge(found)
+
+
+def run_metrics(
+    root: Path,
+    metrics_files: Iterable[str],
+    before: Mapping[str, Stamp],
+    tagged: Found,
+    notebook: Mapping[str, Any] | None,
+) -> Collected:
+    """The metrics of a run that has just ended: files that it wrote, then what its cells reported while they ran."""
+    found = read_metrics_files(root, metrics_files, before)
+    found.extend(tagged)
+    if notebook is not None:
+        found.extend(displayed_metrics(notebook))
+    return merge(found)
+
+
+def read_answer(reply: Mapping[str, Any] | None, key: str, number: int) -> Found:
+    """The hook's answer about the tagged cell `number`, out of an execute_reply's `user_expressions`."""
+    found = Found()
+    answer = (reply or {}).get("content", {}).get("user_expressions", {}).get(key, {})
+    if answer.get("status") != "ok":
+        reason = f"{answer.get('ename', 'no answer')}: {answer.get('evalue', '')}".rstrip(": ")
+        found.problems.append(f"cell:{number}: the kernel could not tell the values of this cell ({reason})")
+        return found
+    data = json.loads(ast.literal_eval(answer["data"]["text/plain"]))
+    found.metrics += [MeasuredMetric(name, decode_value(value), f"cell:{number}") for name, value in data["metrics"]]
+    found.problems += [f"cell:{number}: metric {problem}" for problem in data["problems"]]
+    return found

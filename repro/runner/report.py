@@ -1,0 +1,109 @@
+"""The image's plain-text report: what runs, the metrics against the baseline, and one line that says the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TextIO
+
+from .compare import MISSING, TYPE, Comparison
+from .documents import Failure, RunRecord, Value
+from .events import CELL_FINISHED, CELL_STARTED, KERNEL_READY, OUTPUT, Event
+
+_TITLE = 60
+_HEADINGS = ("metric", "baseline", "measured", "difference", "rule", "verdict")
+
+
+class Progress:
+    """Draws events: a cell's line begins when it starts and is completed when it ends."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._open = False
+
+    def __call__(self, event: Event) -> None:
+        """Draw one event."""
+        if event.kind == KERNEL_READY:
+            self._write(f"kernel ready, {event.total} code cells\n")
+        elif event.kind == CELL_STARTED:
+            self._write(f"[{event.number}/{event.total}] {_shortened(event.title)}…")
+            self._open = True
+        elif event.kind == CELL_FINISHED:
+            self._open = False
+            self._write(f" {event.seconds:.1f} s\n")
+        elif event.kind == OUTPUT:
+            self._write(f"  {event.title}\n")
+
+    def finish(self) -> None:
+        """Complete a line that a failure left open."""
+        if self._open:
+            self._open = False
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def table(comparisons: Sequence[Comparison]) -> str:
+    """The comparison as aligned columns; numbers by `repr`, which loses nothing."""
+    rows = [_HEADINGS, *map(_row, comparisons)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    lines = ("  ".join(cell.ljust(widths[column]) for column, cell in enumerate(row)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def failure_text(failure: Failure) -> str:
+    """The failure with all its evidence."""
+    place = f"cell {failure.cell}: " if failure.cell else ""
+    parts = [f"{place}{failure.message}"]
+    parts += [f"  - {problem}" for problem in failure.problems]
+    if failure.source:
+        parts.append(_indented(failure.source))
+    if failure.traceback:
+        parts.append(_indented(failure.traceback))
+    return "\n".join(parts)
+
+
+def verdict(record: RunRecord, comparisons: Sequence[Comparison], code: int) -> str:
+    """One line."""
+    if record.failure is not None:
+        return f"NOT VERIFIED: {_KINDS.get(record.failure.kind, 'the evaluation failed')} (exit code {code})"
+    compared = [item for item in comparisons if item.baseline is not None]
+    if not compared:
+        return f"NOT VERIFIED: the lock has no metric to compare with (exit code {code})"
+    absent = [item.name for item in compared if item.status in (MISSING, TYPE)]
+    if absent:
+        return f"NOT VERIFIED: missing or of another type: {', '.join(absent)} (exit code {code})"
+    bad = [item.name for item in compared if not item.passed]
+    if bad:
+        return f"NOT VERIFIED: {len(bad)} of {len(compared)} metrics differ: {', '.join(bad)} (exit code {code})"
+    same = sum(item.status == "same" for item in compared)
+    detail = "all bit for bit" if same == len(compared) else f"{same} bit for bit, the others within their tolerance"
+    return f"VERIFIED: {len(compared)} of {len(compared)} metrics agree with the baseline, {detail}"
+
+
+_KINDS = {
+    "tampered": "the image's content is not what the lock says",
+    "metrics": "the metrics can't be read",
+    "memory": "the evaluation ran out of memory",
+    "timeout": "the evaluation ran out of time",
+    "start": "the evaluation could not be started",
+    "died": "the evaluation was ended from outside or crashed",
+}
+
+
+def _row(item: Comparison) -> tuple[str, ...]:
+    difference = "" if item.difference is None else f"{item.difference:+.6g}"
+    return item.name, _shown(item.baseline), _shown(item.measured), difference, item.rule, item.status
+
+
+def _shown(value: Value | None) -> str:
+    return "—" if value is None else repr(value)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _TITLE else text[: _TITLE - 1] + "…"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,106 @@
+"""Runs a script to its end, its output passed on line by line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import BinaryIO
+
+from . import cgroup
+from .documents import Failure
+from .events import OUTPUT, Event
+from .processes import death, kill_first, kill_group
+from .surroundings import Job
+
+LOG_FILE = "output.log"
+_TAIL = 40
+_READERS_PATIENCE = 5  # seconds for the last lines; a process that left the group may hold the pipe for ever
+
+
+def run_script(job: Job) -> Failure | None:
+    """Run `python script args…` and leave what it printed in `output.log`; None when it exited with 0.
+
+    A script counts as one cell for the limits. Its process group does not outlive it.
+    """
+    python, place = job.evaluation.python, job.place
+    oom = cgroup.oom_kills()
+    with (job.out / LOG_FILE).open("wb") as log:
+        printed = _Printed(log, job.tell)
+        try:
+            process = subprocess.Popen(
+                [python, str(job.subject), *job.evaluation.args],
+                cwd=str(place.directory),
+                env={"PYTHONUNBUFFERED": "1", **place.variables},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=os.name == "posix",
+            )
+        except OSError as error:
+            return Failure("start", f"{python} can't be started: {error.strerror or error}")
+        try:
+            kill_first(process.pid)
+            printed.follow(process)
+            code = process.wait(job.limits.for_cell())
+        except subprocess.TimeoutExpired:
+            return job.limits.exceeded("the script", traceback=printed.error_tail())
+        finally:
+            kill_group(process.pid)
+            process.kill()
+            process.wait()
+            printed.finish()
+    return _failure(code, oom, printed.error_tail())
+
+
+def _failure(code: int, oom: int, tail: str) -> Failure | None:
+    if code == 0:
+        return None
+    if code < 0 or cgroup.oom_kills() > oom:
+        return death("the script", code, oom, traceback=tail)
+    last = tail.strip().splitlines()[-1:] if "Traceback (most recent call last)" in tail else []
+    return Failure("cell", last[0] if last else f"the script exited with code {code}", traceback=tail)
+
+
+class _Printed:
+    """Follows both streams of a process in threads, so that neither fills up while the other is read."""
+
+    def __init__(self, log: BinaryIO, on_event: Callable[[Event], None]) -> None:
+        self._log = log
+        self._on_event = on_event
+        self._lock = threading.Lock()
+        self._closed = False
+        self._errors: deque[str] = deque(maxlen=_TAIL)
+        self._threads: list[threading.Thread] = []
+
+    def follow(self, process: subprocess.Popen[bytes]) -> None:
+        for stream, errors in ((process.stdout, False), (process.stderr, True)):
+            thread = threading.Thread(target=self._read, args=(stream, errors), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def finish(self) -> None:
+        """Wait for what was printed last. Lines that come later go nowhere."""
+        for thread in self._threads:
+            thread.join(_READERS_PATIENCE)
+        with self._lock:
+            self._closed = True
+
+    def error_tail(self) -> str:
+        """The end of standard error."""
+        with self._lock:
+            return "\n".join(self._errors)
+
+    def _read(self, stream: BinaryIO, errors: bool) -> None:  # noqa: FBT001 - a thread's argument
+        with stream:
+            for line in stream:
+                text = line.decode("utf-8", "replace").rstrip("\r\n")
+                with self._lock:
+                    if self._closed:
+                        return
+                    self._log.write(line)
+                    if errors:
+                        self._errors.append(text)
+                    self._on_event(Event(OUTPUT, title=text))

@@ -1,0 +1,87 @@
+"""Lays out the locked project for one run: every file checked against its sha256, in a folder that starts empty."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from .documents import Evaluation, Failure, StagedFile
+
+LINKED_FROM = 64 << 20
+"""Data and model files larger than this many bytes are linked to, not copied."""
+
+_LINKED_ROLES = ("data", "model")
+_BLOCK = 1 << 20
+
+
+def stage(evaluation: Evaluation, project: Path, work: Path) -> Failure | None:
+    """Copy the evaluation's files from `project` to `work` and check each one on its way.
+
+    Files get mode 0644 or 0755. What an earlier run left in `work` is removed first. The folders that the run writes
+    into are made as well: on the laptop they have been there since the first run.
+
+    Returns:
+        None, or a "tampered" failure that names every file that is missing or not what the lock says; nothing may
+        run then. Raises OSError when `work` can't be written.
+    """
+    _empty(work)
+    faults = (_stage_file(file, project, work) for file in evaluation.files)
+    problems = tuple(fault for fault in faults if fault)
+    if not problems:
+        for folder in evaluation.directories:
+            (work / folder).mkdir(parents=True, exist_ok=True)
+        return None
+    what = "file is" if len(problems) == 1 else "files are"
+    return Failure("tampered", f"{len(problems)} project {what} not what the lock says", problems=problems)
+
+
+def _empty(folder: Path) -> None:
+    """Remove what is in a folder; the folder itself may be a mount."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for item in folder.iterdir():
+        if item.is_dir() and not item.is_symlink():
+            shutil.rmtree(item)
+        else:
+            item.unlink()
+
+
+def _stage_file(file: StagedFile, project: Path, work: Path) -> str:
+    """The fault of one file, or ""."""
+    path = PurePosixPath(file.path)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        return f"{file.path}: leads out of the project"
+    source, target = project / path, work / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        stream = source.open("rb")
+    except OSError as error:
+        return f"{file.path}: expected sha256 {file.sha256}, found {_reason(error)}"
+    with stream:
+        if file.role in _LINKED_ROLES and file.size > LINKED_FROM:
+            digest, size = _pass_on(stream, None)
+            target.symlink_to(source.resolve())
+        else:
+            with target.open("wb") as copy:
+                digest, size = _pass_on(stream, copy)
+            target.chmod(0o755 if file.executable else 0o644)
+    if (digest, size) != (file.sha256, file.size):
+        return f"{file.path}: expected sha256 {file.sha256}, found {digest} ({size} bytes instead of {file.size})"
+    return ""
+
+
+def _pass_on(stream: BinaryIO, copy: BinaryIO | None) -> tuple[str, int]:
+    """Read to the end, writing to `copy` where there is one: what was hashed is what was copied."""
+    hasher, size = hashlib.sha256(), 0
+    for block in iter(lambda: stream.read(_BLOCK), b""):
+        hasher.update(block)
+        size += len(block)
+        if copy is not None:
+            copy.write(block)
+    return hasher.hexdigest(), size
+
+
+def _reason(error: OSError) -> str:
+    return "no such file" if isinstance(error, FileNotFoundError) else os.strerror(error.errno or 0).lower()

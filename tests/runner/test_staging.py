@@ -1,0 +1,98 @@
+"""Laying out the locked files, each one checked."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from repro.runner import staging
+from repro.runner.documents import Evaluation, StagedFile
+from repro.runner.staging import stage
+
+
+def staged(path: str, content: bytes, role: str = "code", executable: bool = False) -> StagedFile:
+    return StagedFile(path, role, hashlib.sha256(content).hexdigest(), len(content), executable)
+
+
+def evaluation(*files: StagedFile) -> Evaluation:
+    return Evaluation("notebook", "n.ipynb", "/python", "3.11.7", files=files)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / "deep dir").mkdir(parents=True)
+    (folder / "n.ipynb").write_bytes(b"notebook")
+    (folder / "deep dir" / "dåta.csv").write_bytes(b"1,2")
+    (folder / "run.sh").write_bytes(b"#!")
+    (folder / "unlocked").write_bytes(b"x")
+    return folder
+
+
+FILES = (
+    staged("n.ipynb", b"notebook"),
+    staged("deep dir/dåta.csv", b"1,2", "data"),
+    staged("run.sh", b"#!", executable=True),
+)
+
+
+def tree(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+
+
+def test_exactly_the_locked_files_are_laid_out(project, tmp_path):
+    work = tmp_path / "work"
+    assert stage(evaluation(*FILES), project, work) is None
+    assert tree(work) == {"n.ipynb", "deep dir/dåta.csv", "run.sh"}
+    assert (work / "deep dir" / "dåta.csv").read_bytes() == b"1,2"
+    assert [(work / file.path).stat().st_mode & 0o777 for file in FILES] == [0o644, 0o644, 0o755]
+
+
+def test_folders_that_the_run_writes_into_are_there(project, tmp_path):
+    work = tmp_path / "work"
+    assert stage(replace(evaluation(*FILES), directories=("models/best", "deep dir")), project, work) is None
+    assert (work / "models" / "best").is_dir()
+
+
+def test_it_starts_from_empty(project, tmp_path):
+    work = tmp_path / "work"
+    (work / "old" / "deeper").mkdir(parents=True)
+    (work / "n.ipynb").mkdir()
+    (work / "metrics.json").write_text("{}")
+    (work / "link").symlink_to(project)
+    assert stage(evaluation(*FILES), project, work) is None
+    assert tree(work) == {"n.ipynb", "deep dir/dåta.csv", "run.sh"}
+    assert (project / "unlocked").exists()
+
+
+def test_every_fault_is_told_at_once(project, tmp_path):
+    (project / "n.ipynb").write_bytes(b"notebooK")
+    (project / "deep dir" / "dåta.csv").unlink()
+    outside = staged("../secret", b"x")
+    failure = stage(evaluation(*FILES, outside), project, tmp_path / "work")
+    digest = hashlib.sha256(b"notebooK").hexdigest()
+    assert failure.kind == "tampered"
+    assert failure.message == "3 project files are not what the lock says"
+    assert failure.problems == (
+        f"n.ipynb: expected sha256 {FILES[0].sha256}, found {digest} (8 bytes instead of 8)",
+        f"deep dir/dåta.csv: expected sha256 {FILES[1].sha256}, found no such file",
+        "../secret: leads out of the project",
+    )
+    assert not (tmp_path / "secret").exists()
+
+
+@pytest.mark.parametrize(("role", "linked"), [("data", True), ("model", True), ("code", False), ("notebook", False)])
+def test_large_data_and_models_are_linked(project, tmp_path, monkeypatch, role, linked):
+    monkeypatch.setattr(staging, "LINKED_FROM", 2)
+    file = staged("deep dir/dåta.csv", b"1,2", role)
+    assert stage(evaluation(file), project, tmp_path / "work") is None
+    target = tmp_path / "work" / file.path
+    assert target.is_symlink() is linked
+    assert target.read_bytes() == b"1,2"
+
+
+def test_a_linked_file_is_checked_too(project, tmp_path, monkeypatch):
+    monkeypatch.setattr(staging, "LINKED_FROM", 2)
+    file = staged("deep dir/dåta.csv", b"1,3", "data")
+    assert stage(evaluation(file), project, tmp_path / "work").kind == "tampered"
