@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from repro.engines import Engine, ImageInfo
+from repro.engines.select import find_engine
 
 ROOT = Path(__file__).parent.parent
 BASE = "repro-base:bookworm"
@@ -20,8 +21,6 @@ def _own_caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
 @pytest.fixture(scope="session")
 def engine() -> Engine:
     """The container engine. A missing one fails the test: `make engine` provides it."""
-    from repro.engines.select import find_engine
-
     return find_engine()
 
 

@@ -3,6 +3,7 @@
 The format is described in docs/formats/config.md.
 """
 
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from repro.lock.table import Table
 
 MARKERS = ("repro.toml", "pyproject.toml", ".git")
 DEFAULT_TIMEOUT = 3600.0
+_SIZE = re.compile(r"(?P<number>[0-9]{1,15}(\.[0-9]{1,15})?)(?P<unit>[kKmMgGtT]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -104,8 +106,8 @@ def load_config(root: Path, explicit: Path | None = None) -> Config:
 
 def parse_memory(text: str) -> int:
     """Bytes from `512m`, `4g` or a plain number, as Docker writes them. Raises ValueError for anything else."""
-    number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "")
-    size = int(float(number) * _UNITS.get(unit, 0))
+    match = _SIZE.fullmatch(text)
+    size = int(float(match["number"]) * _UNITS[match["unit"].lower()]) if match else 0
     if size <= 0:
         raise ValueError(text)
     return size
@@ -119,7 +121,11 @@ def _find(root: Path, explicit: Path | None) -> tuple[Path, dict[str, Any]]:
         return path, _read(path)
     pyproject = root / "pyproject.toml"
     if pyproject.exists():
-        return pyproject, _read(pyproject).get("tool", {}).get("repro", {})
+        tool = _read(pyproject).get("tool")
+        table = tool.get("repro", {}) if isinstance(tool, dict) else {}
+        if not isinstance(table, dict):
+            raise UsageError("must be a table", where=f"{pyproject}: tool.repro")
+        return pyproject, table
     return path, {}
 
 
@@ -140,8 +146,8 @@ def _config(table: Table) -> Config:
     limits = _section(table, "limits")
     return Config(
         kernel=run.optional_text("kernel"),
-        timeout=run.optional_number("timeout") or DEFAULT_TIMEOUT,
-        cell_timeout=run.optional_number("cell-timeout"),
+        timeout=run.optional_positive("timeout") or DEFAULT_TIMEOUT,
+        cell_timeout=run.optional_positive("cell-timeout"),
         args=run.texts("args", required=False),
         env=run.texts("env", required=False),
         threads=run.optional_size("threads") or None,
@@ -177,7 +183,7 @@ def _policies(table: Table) -> Iterator[tuple[str, MetricPolicy]]:
             name,
             MetricPolicy(
                 direction=one.optional_choice("direction", ("higher", "lower")),
-                tolerance=Tolerance(one.optional_number("absolute"), one.optional_number("relative")),
+                tolerance=Tolerance(one.optional_positive("absolute"), one.optional_positive("relative")),
                 accept_improvement=one.flag("accept-improvement", default=False),
             ),
         )

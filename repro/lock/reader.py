@@ -30,7 +30,7 @@ from repro.lock.model import (
 from repro.lock.table import Table
 from repro.progress import Progress, Silent
 
-_AGAIN = "Restore the file from version control, or write a new one with `repro capture`."
+_AGAIN = "Restore the file from version control, or delete it and write a new one with `repro capture`."
 
 
 def load_lock(path: Path, progress: Progress | None = None) -> tuple[Lock, bytes]:
@@ -165,8 +165,8 @@ def _environment(table: Table) -> Environment:
 
 def _policy(table: Table) -> Policy:
     return Policy(
-        timeout=table.number("timeout"),
-        cell_timeout=table.optional_number("cell-timeout"),
+        timeout=table.positive("timeout"),
+        cell_timeout=table.optional_positive("cell-timeout"),
         memory=table.optional_size("memory"),
         allow_patch_drift=table.flag("allow-patch-drift"),
         metrics_files=tuple(table.paths("metrics-files")),
@@ -179,7 +179,7 @@ def _metric(table: Table) -> Metric:
         value=table.scalar("value"),
         source=table.text("source"),
         direction=table.optional_choice("direction", ("higher", "lower")),
-        tolerance=Tolerance(table.optional_number("absolute"), table.optional_number("relative")),
+        tolerance=Tolerance(table.optional_positive("absolute"), table.optional_positive("relative")),
         accept_improvement=table.flag("accept-improvement", default=False),
     )
 

@@ -3,6 +3,7 @@
 A getter that finds a fault records it and returns a harmless stand-in; callers check `problems` once, at the end.
 """
 
+import math
 import posixpath
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
@@ -114,6 +115,17 @@ class Table:
     def optional_number(self, key: str) -> float | None:
         """A number, or None when absent."""
         return self.number(key) if key in self._data else None
+
+    def positive(self, key: str) -> float:
+        """A finite number of at least 0."""
+        value = self.number(key)
+        if not (math.isfinite(value) and value >= 0):
+            self.fault(key, "must be a finite number that is not negative")
+        return value
+
+    def optional_positive(self, key: str) -> float | None:
+        """A finite number of at least 0, or None when absent."""
+        return self.positive(key) if key in self._data else None
 
     def scalar(self, key: str) -> float | int | bool | str:
         """A float, integer, boolean or string, as it is."""

@@ -144,7 +144,7 @@ def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
             self.lines.append(text)
 
         def start(self, title: str, total: float | None = None, unit: str = "items") -> None:
-            raise AssertionError(title)
+            raise AssertionError(title, total, unit)
 
     data = _edited('version = "1.0"', 'version = "1.7"').replace(b"rerun = true", b"rerun = true\nsoon = 1")
     progress = Warned()

@@ -1,0 +1,202 @@
+"""The capture stage: from a notebook or script on a laptop to a lock. Its steps live in the modules beside it."""
+
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro import __version__
+from repro.capture.base import resolve_base
+from repro.capture.baseline import make_baseline
+from repro.capture.config import Config
+from repro.capture.evidence import Evidence, gather, gather_stored
+from repro.capture.interpreter import choose_interpreter, platform_of
+from repro.capture.kernels import resolve_kernel
+from repro.capture.model import Interpreter, Kernel
+from repro.capture.packages.choose import abi_tag
+from repro.capture.packages.index import IndexClient
+from repro.capture.packages.lock_packages import lock_packages
+from repro.capture.packages.origins import built_wheel, local_wheel
+from repro.capture.packages.runner_packages import lock_runner
+from repro.capture.packages.settings import IndexFlags, load_settings
+from repro.capture.probe import probe
+from repro.capture.project import Project, open_project, previous_lock
+from repro.capture.request import CaptureRequest, CaptureResult
+from repro.capture.surroundings import read_environment
+from repro.engines import Engine
+from repro.engines.select import find_engine
+from repro.errors import InfrastructureError
+from repro.files import atomic_write
+from repro.lock import Base, Baseline, Environment, Lock, Package, Policy, Python, Runner, render_lock
+from repro.plan import runner_digest, runner_sources
+from repro.plan.evaluation import environment_variables
+from repro.progress import Progress
+from repro.runner.documents import Evaluation
+from repro.store import project_store, run_directory
+
+
+def capture(request: CaptureRequest, progress: Progress, environ: Mapping[str, str] = os.environ) -> CaptureResult:
+    """Rerun the subject in its own environment and write a lock of everything that it really used.
+
+    Nothing but the lock and `.repro/` is written, and the lock only when every step has succeeded.
+
+    Raises:
+        UsageError: The subject, its kernel or repro.toml can't be used as it is.
+        CaptureError: Something that the run used can't be pinned, or it reported no metric.
+        EvaluationError: The subject failed.
+        InfrastructureError: No base image, package index or disk space.
+        IntegrityError: The lock that is there can't be read.
+    """
+    started = time.monotonic()
+    project = open_project(request)
+    work = _Capture(project, request, progress, environ)
+    previous = previous_lock(project)
+    lock, directory, warnings = work.make_lock()
+    data = render_lock(lock)
+    if data != previous:
+        atomic_write(project.output, data)
+    return CaptureResult(
+        lock=lock,
+        lock_bytes=data,
+        path=project.output,
+        changed=data != previous,
+        warnings=warnings,
+        run_directory=directory,
+        seconds=time.monotonic() - started,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Capture:
+    """One capture under way: the steps share what they were asked for."""
+
+    project: Project
+    request: CaptureRequest
+    progress: Progress
+    environ: Mapping[str, str]
+
+    def make_lock(self) -> tuple[Lock, Path | None, tuple[str, ...]]:
+        """Take every step, cheap ones and those that need no run first; the lock, the run's directory, warnings."""
+        config = self.project.config
+        environment, warnings = read_environment(self.environ, allowed=config.env, threads=config.threads)
+        kernel, interpreter = self._find_python()
+        targets = self.request.targets or (platform_of(interpreter),)
+        base = self._base(interpreter)
+        python = self._interpreter(interpreter, base, targets)
+        packages, runner = self._packages(interpreter, base, targets)
+        evidence, directory = self._evidence(kernel, interpreter, environment)
+        lock = Lock(
+            subject=self.project.lock_subject(),
+            baseline=Baseline(rerun=self.request.rerun),
+            targets=targets,
+            python=python,
+            base=base,
+            environment=environment,
+            policy=_policy(config),
+            metrics=make_baseline(evidence.metrics, config, self.project.path),
+            files=evidence.files,
+            outputs=evidence.outputs,
+            packages=packages,
+            runner=runner,
+        )
+        return lock, directory, (*warnings, *evidence.warnings)
+
+    def _find_python(self) -> tuple[Kernel, Interpreter]:
+        project = self.project
+        kernel = resolve_kernel(
+            project.subject,
+            project.root,
+            notebook=project.notebook,
+            kernel=project.config.kernel,
+            python=self.request.python,
+            environ=self.environ,
+        )
+        interpreter = probe(kernel.python, cwd=project.subject.parent, env={**self.environ, **kernel.env})
+        count = len(interpreter.distributions)
+        self.progress.note(f"Python {interpreter.version} with {count} packages: {kernel.python} ({kernel.source})")
+        return kernel, interpreter
+
+    def _base(self, interpreter: Interpreter) -> Base:
+        return resolve_base(
+            interpreter, configured=self.project.config.base, engine=_engine(self.environ), progress=self.progress
+        )
+
+    def _interpreter(self, interpreter: Interpreter, base: Base, targets: tuple[str, ...]) -> Python:
+        return choose_interpreter(
+            interpreter,
+            base,
+            supply=self.project.config.supply,
+            allow_patch_drift=self.project.config.allow_patch_drift,
+            targets=targets,
+            store=project_store(self.project.root),
+            progress=self.progress,
+        )
+
+    def _packages(
+        self, interpreter: Interpreter, base: Base, targets: tuple[str, ...]
+    ) -> tuple[tuple[Package, ...], Runner]:
+        root = self.project.root
+        flags = IndexFlags(self.request.index_url, self.request.extra_index_urls, (), self.request.ca_cert)
+        settings = load_settings(
+            flags=flags,
+            config=self.project.config.index,
+            prefix=interpreter.prefix,
+            environ=self.environ,
+            directory=root,
+        )
+        client = IndexClient(settings, progress=self.progress)
+        with tempfile.TemporaryDirectory(prefix="repro-wheels-") as folder:
+            scratch = Path(folder)
+            packages = lock_packages(
+                interpreter,
+                targets=targets,
+                glibc=base.glibc,
+                client=client,
+                local_wheels=lambda one: local_wheel(one, interpreter, root, scratch),
+                built_wheels=lambda one: built_wheel(one, interpreter, scratch),
+                store=project_store(root),
+                progress=self.progress,
+            )
+        abi = abi_tag(interpreter.implementation, interpreter.soabi)
+        own = lock_runner(interpreter.version, targets, base.glibc, client, abi=abi)
+        return packages, Runner(__version__, runner_digest(runner_sources()), own)
+
+    def _evidence(
+        self, kernel: Kernel, interpreter: Interpreter, environment: Environment
+    ) -> tuple[Evidence, Path | None]:
+        if not self.request.rerun:
+            return gather_stored(self.project, interpreter), None
+        project, config = self.project, self.project.config
+        evaluation = Evaluation(
+            kind=project.kind,
+            path=project.path,
+            args=config.args,
+            python=str(kernel.python),
+            python_version=interpreter.version,
+            environment={**kernel.env, **environment_variables(environment)},
+            timeout=config.timeout,
+            cell_timeout=config.cell_timeout,
+            metrics_files=config.metrics_files,
+        )
+        directory = run_directory(project.root, "capture")
+        return gather(project, interpreter, evaluation, directory, self.progress), directory
+
+
+def _engine(environ: Mapping[str, str]) -> Engine | None:
+    """An engine when there is one: capture only asks it for base images, and a laptop may have none."""
+    try:
+        return find_engine(environ)
+    except InfrastructureError:
+        return None
+
+
+def _policy(config: Config) -> Policy:
+    return Policy(
+        timeout=config.timeout,
+        cell_timeout=config.cell_timeout,
+        memory=config.memory,
+        allow_patch_drift=config.allow_patch_drift,
+        metrics_files=config.metrics_files,
+    )

@@ -1,0 +1,186 @@
+"""Rerunning the subject and gathering what it used: metrics, files, outputs. Or, without a run, what is stored."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.capture.inputs import FileEvidence, InputReport, collect_inputs
+from repro.capture.model import Interpreter
+from repro.capture.outside import Outside
+from repro.capture.project import Project
+from repro.capture.snapshot import take_snapshot
+from repro.capture.static_inputs import static_inputs
+from repro.capture.watch import WatchedFiles, watch_files
+from repro.errors import CaptureError, EvaluationError, OutOfMemoryError, TimedOutError
+from repro.lock import LockedFile
+from repro.progress import Progress, Task
+from repro.runner.documents import Evaluation, Failure, MeasuredMetric, RunRecord
+from repro.runner.events import CELL_FINISHED, CELL_STARTED, OUTPUT, Event
+from repro.runner.execute import TRACE, execute
+from repro.runner.metrics import stored_metrics
+from repro.runner.trace import Trace, read_trace
+
+_LINES = 30
+_HOSTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the lock needs to know of a run.
+
+    Attributes:
+        metrics: As reported, in order.
+        files: Project files that were read, by role and sha256.
+        outputs: Project-relative paths that the run wrote.
+        warnings: For the author.
+    """
+
+    metrics: tuple[MeasuredMetric, ...]
+    files: tuple[LockedFile, ...]
+    outputs: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def gather(
+    project: Project, interpreter: Interpreter, evaluation: Evaluation, out: Path, progress: Progress
+) -> Evidence:
+    """Run the subject in place and see what it used.
+
+    Args:
+        project: What is captured.
+        interpreter: Its environment, whose own files never count.
+        evaluation: How to run it.
+        out: Where the run leaves its record, the trace and the executed notebook.
+        progress: Gets a line for each cell.
+
+    Raises:
+        EvaluationError: The subject failed; the error quotes the cell.
+        CaptureError: A file that it used can't be locked, or its metrics can't be read.
+    """
+    before = take_snapshot(project.root)
+    with watch_files(project.root) as watcher:
+        record = run_evaluation(evaluation, project.root, out, progress)
+    after = take_snapshot(project.root)
+    trace = read_trace(out / TRACE)
+    evidence = FileEvidence(trace, watcher.seen(), before, after)
+    report = _inputs(project, evidence, Outside(interpreter, [out]))
+    warnings = (*record.warnings, *report.warnings, *_network(trace))
+    return Evidence(record.metrics, report.files, report.outputs, warnings)
+
+
+def gather_stored(project: Project, interpreter: Interpreter) -> Evidence:
+    """What earlier runs left, without running anything: stored outputs, and files that the source names.
+
+    Raises:
+        CaptureError: A file can't be locked, or the stored metrics can't be read.
+    """
+    collected = stored_metrics(project.notebook, project.root, project.config.metrics_files)
+    if collected.failure is not None:
+        raise failure_error(collected.failure, project.path)
+    now = take_snapshot(project.root)
+    trace = static_inputs(_sources(project), project.root, project.subject.parent)
+    report = _inputs(project, FileEvidence(trace, WatchedFiles(), now, now), Outside(interpreter))
+    warning = "nothing was run: the metrics are stored ones, the files are those that the source names"
+    outputs = [path for path in (project.root / name for name in project.config.metrics_files) if path.is_file()]
+    written = {path.relative_to(project.root).as_posix() for path in outputs}
+    return Evidence(
+        metrics=collected.metrics,
+        files=tuple(file for file in report.files if file.path not in written),
+        outputs=tuple(sorted(written.union(report.outputs))),
+        warnings=(warning, *collected.warnings, *report.warnings),
+    )
+
+
+def _sources(project: Project) -> list[str]:
+    if project.notebook is None:
+        return [project.subject.read_text(encoding="utf-8", errors="replace")]
+    return [cell.source for cell in project.notebook.cells if cell.cell_type == "code"]
+
+
+def _inputs(project: Project, evidence: FileEvidence, outside: Outside) -> InputReport:
+    report = collect_inputs(project.root, project.path, evidence, rules=project.config.files, outside=outside)
+    if report.problems:
+        raise CaptureError(
+            "files that the run used can't be locked",
+            where=project.path,
+            problems=report.problems,
+            fix="Follow the cure given with each, then capture again.",
+        )
+    return report
+
+
+def _network(trace: Trace) -> list[str]:
+    if not trace.network:
+        return []
+    more = f" and {len(trace.network) - _HOSTS} more" if len(trace.network) > _HOSTS else ""
+    hosts = ", ".join(trace.network[:_HOSTS])
+    return [f"the run reached the network ({hosts}{more}); the image runs without one: keep what it fetches as a file"]
+
+
+def run_evaluation(evaluation: Evaluation, root: Path, out: Path, progress: Progress) -> RunRecord:
+    """Execute the subject in place with a line of progress for each cell.
+
+    Raises:
+        EvaluationError: It failed; the error quotes the cell. Its subclasses tell memory and time.
+        CaptureError: Its metrics can't be read.
+    """
+    display = _CellDisplay(progress, evaluation)
+    record = execute(evaluation, root, out, display.show)
+    display.finish()
+    if record.failure is not None:
+        raise failure_error(record.failure, evaluation.path)
+    return record
+
+
+def failure_error(failure: Failure, subject: str) -> EvaluationError | CaptureError:
+    """The error that a runner's failure is, with the cell quoted."""
+    where = subject if failure.cell is None else f"{subject}, cell {failure.cell}"
+    details = "\n\n".join(part for part in (_tail(failure.source), _tail(failure.traceback)) if part)
+    if failure.kind == "metrics":
+        return CaptureError(failure.message, where=subject, problems=failure.problems, details=details)
+    kind, fix = _FAILURES.get(failure.kind, (EvaluationError, None))
+    return kind(failure.message, where=where, problems=failure.problems, details=details, fix=fix)
+
+
+_FAILURES: dict[str, tuple[type[EvaluationError], str | None]] = {
+    "cell": (EvaluationError, "Make it run from top to bottom in a fresh kernel, then capture again."),
+    "memory": (OutOfMemoryError, "Give the evaluation more memory, or let it use less."),
+    "timeout": (TimedOutError, "Raise --timeout or --cell-timeout, or make the evaluation quicker."),
+}
+
+
+def _tail(text: str) -> str:
+    lines = text.rstrip().splitlines()
+    return "\n".join(["…", *lines[-_LINES:]] if len(lines) > _LINES else lines)
+
+
+class _CellDisplay:
+    """Turns the runner's events into progress."""
+
+    def __init__(self, progress: Progress, evaluation: Evaluation) -> None:
+        self._progress = progress
+        self._path = evaluation.path
+        self._task: Task | None = None
+        self._handlers: dict[str, Callable[[Event], None]] = {
+            CELL_STARTED: self._started,
+            CELL_FINISHED: self._finished,
+            OUTPUT: lambda event: progress.note(f"  {event.title}"),
+        }
+
+    def show(self, event: Event) -> None:
+        handler = self._handlers.get(event.kind)
+        if handler:
+            handler(event)
+
+    def finish(self) -> None:
+        if self._task:
+            self._task.finish()
+
+    def _started(self, event: Event) -> None:
+        self._task = self._task or self._progress.start(f"Running {self._path}", event.total, "cells")
+        self._task.advance(0, event.title)
+
+    def _finished(self, event: Event) -> None:
+        if self._task:
+            self._task.advance(1)
+        self._progress.note(f"  [{event.number}/{event.total}] {event.title}  {event.seconds:.1f} s")

@@ -1,0 +1,292 @@
+"""From the evidence of a run to the files that the lock pins, what the run wrote, and everything that is wrong.
+
+Seen from three sides: what Python reported (the trace), what the system reported (the watcher), and what the
+project looked like before and after (the snapshots).
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from repro.capture.config import FileRules
+from repro.capture.hashing import lock_files, sayable, shown, unsayable
+from repro.capture.outside import Outside
+from repro.capture.roles import matches, role_of
+from repro.capture.snapshot import FileState, Snapshot, ignored
+from repro.capture.watch import FileEvents, WatchedFiles
+from repro.digest import Digest
+from repro.lock import LockedFile
+
+
+class Trace(Protocol):
+    """What is needed of `repro.runner.trace.Trace`: absolute paths with monotonic nanoseconds."""
+
+    @property
+    def reads(self) -> Mapping[str, int]:
+        """File → when first opened for reading."""
+
+    @property
+    def writes(self) -> Mapping[str, int]:
+        """File → when first written, created or moved there."""
+
+    @property
+    def modules(self) -> Mapping[str, str]:
+        """Imported module → its file."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileEvidence:
+    """All that is known of the files of one run.
+
+    Attributes:
+        trace: What Python's audit hook reported.
+        watched: What the system reported.
+        before: The project before the run.
+        after: The project after it; the same as `before` when nothing was run.
+    """
+
+    trace: Trace
+    watched: WatchedFiles
+    before: Snapshot
+    after: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class InputReport:
+    """The verdict on the files of a run.
+
+    Attributes:
+        files: To be locked, sorted by path.
+        outputs: Project-relative paths that the run made or changed, sorted.
+        problems: What can't be locked, each with its cure; the capture fails when there is any.
+        warnings: For the author.
+    """
+
+    files: tuple[LockedFile, ...]
+    outputs: tuple[str, ...]
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def collect_inputs(
+    root: Path,
+    subject: str,
+    evidence: FileEvidence,
+    *,
+    rules: FileRules,
+    outside: Outside,
+    digest: Callable[[Path], Digest] = Digest.of_file,
+) -> InputReport:
+    """Decide which project files the run used, and hash each of them once.
+
+    Args:
+        root: Project root, absolute, links resolved.
+        subject: The notebook or script, relative to the root.
+        evidence: What was seen.
+        rules: Globs of repro.toml.
+        outside: Which files outside of the project may be read.
+        digest: Hashes a file.
+    """
+    sorter = _Sorter(root, evidence, rules, outside)
+    sorter.take_modules()
+    for path in evidence.trace.reads:
+        sorter.take_read(path)
+    for path in evidence.watched.files:
+        sorter.take_watched(path)
+    sorter.take_included()
+    sorter.take_subject(subject)
+    files, problems = lock_files(
+        root,
+        sorter.inputs,
+        states=evidence.after.files,
+        role=lambda path: role_of(path, rules, imported=path in sorter.modules),
+        digest=digest,
+    )
+    outputs = sorted({*sorter.outputs, *sorter.written()} - sorter.inputs)
+    return InputReport(
+        files=files,
+        outputs=tuple(path for path in outputs if sayable(path)),
+        problems=tuple(sorted({*sorter.problems, *problems, *map(unsayable, outputs)} - {""})),
+        warnings=(*evidence.watched.warnings, *sorted(sorter.warnings)),
+    )
+
+
+@dataclass
+class _Sorter:
+    """Sorts what was seen into inputs, outputs and problems. Paths are relative to the root unless said otherwise."""
+
+    root: Path
+    evidence: FileEvidence
+    rules: FileRules
+    outside: Outside
+    inputs: set[str] = field(default_factory=set)
+    outputs: set[str] = field(default_factory=set)
+    modules: set[str] = field(default_factory=set)
+    problems: set[str] = field(default_factory=set)
+    warnings: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.trace_reads = self._relative_times(self.evidence.trace.reads)
+        self.trace_writes = self._relative_times(self.evidence.trace.writes)
+
+    def take_modules(self) -> None:
+        """Modules of the project and the `__init__.py` of the packages around them."""
+        for file in self.evidence.trace.modules.values():
+            path = self.relative(file)
+            if path is None:
+                self.take_read(file)
+                continue
+            for one in (path, *_packages(self.root, path)):
+                self.modules.add(one)
+                self.take_project_file(one)
+
+    def take_read(self, path: str) -> None:
+        """A file, absolute, that Python opened for reading."""
+        inside = self.relative(path)
+        if inside is not None:
+            self.take_project_file(inside)
+        elif not self._may_be_outside(path):
+            self.problems.add(
+                f"{shown(path)} lies outside the project; copy it into {self.root.name}/, "
+                "or exclude it in repro.toml, [files] exclude"
+            )
+
+    def take_watched(self, path: str) -> None:
+        """A file that the system reported."""
+        events = self.evidence.watched.files[path]
+        only_written = path in self.trace_writes and path not in self.trace_reads
+        if events.read_before or (events.opens_before and not events.changed and not only_written):
+            self.take_project_file(path)
+
+    def take_included(self) -> None:
+        """Files that repro.toml wants in whether they were read or not."""
+        if not self.rules.include:
+            return
+        written = self.written()
+        for path in self.evidence.after.files:
+            if matches(path, self.rules.include) and not matches(path, self.rules.exclude):
+                if path in written:
+                    self.warnings.add(f"{path} is included by repro.toml, but the run writes it: it is not locked")
+                else:
+                    self.inputs.add(path)
+
+    def take_subject(self, subject: str) -> None:
+        """The notebook or script itself, whatever the globs say."""
+        before, after = (
+            one.files.get(self._real(subject) or "") for one in (self.evidence.before, self.evidence.after)
+        )
+        if before != after:
+            self.problems.add(f"{subject} changed while it ran; save it, let nothing write to it, and capture again")
+        self.inputs.add(subject)
+
+    def take_project_file(self, path: str) -> None:
+        """Sort a file of the project that was read."""
+        if ignored(self.root, path) or matches(path, self.rules.exclude):
+            return
+        real = self._real(path)
+        if real is None:
+            return
+        if ignored(self.root, real):  # a link into a store such as .repro/objects: what it shows is pinned by its hash
+            self.inputs.add(path)
+            return
+        before, after = self.evidence.before.files.get(real), self.evidence.after.files.get(real)
+        if before is None:
+            self._take_unknown(path, real)
+        elif after is None:
+            self.problems.add(f"{path} is read and then deleted by the run; keep it, or work on a copy of it")
+        elif not self._changed(real, before, after):
+            self.inputs.add(path)
+        elif self._read_first(real, after):
+            self.problems.add(
+                f"{path} is read and then changed by the run, so what it read is lost; write to another file, "
+                "or exclude it in repro.toml, [files] exclude"
+            )
+        else:
+            self.outputs.add(path)
+
+    def written(self) -> set[str]:
+        """Files that the run made or changed and that are still there."""
+        before = self.evidence.before.files
+        return {
+            path
+            for path, after in self.evidence.after.files.items()
+            if path not in before or self._changed(path, before[path], after)
+            if not matches(path, self.rules.exclude)
+        }
+
+    def relative(self, path: str) -> str | None:
+        """The path inside the project, POSIX, of an absolute one; None when it lies outside."""
+        for spelled in (path, os.path.realpath(path)):
+            if spelled.startswith(f"{self.root}{os.sep}"):
+                return spelled[len(str(self.root)) + 1 :].replace(os.sep, "/")
+        return None
+
+    def _relative_times(self, times: Mapping[str, int]) -> dict[str, int]:
+        return {inside: when for path, when in times.items() if (inside := self.relative(path)) is not None}
+
+    def _may_be_outside(self, path: str) -> bool:
+        written = self.evidence.trace.writes.get(path)
+        if written is not None and written <= self.evidence.trace.reads.get(path, written):
+            return True
+        if matches(path, self.rules.exclude) or self.outside.belongs(path):
+            return True
+        return self.outside.made_by_run(path, self.evidence.before.taken_ns)
+
+    def _real(self, path: str) -> str | None:
+        """Where links lead, inside the project; None, with a problem, when they leave it."""
+        real = os.path.realpath(self.root / path)
+        inside = self.relative(real)
+        if inside is None:
+            link = _leaving_link(self.root, path)
+            self.problems.add(
+                f"{link} is a link that leads out of the project, to {shown(os.path.realpath(self.root / link))}; "
+                "put the file itself there"
+            )
+        return inside
+
+    def _take_unknown(self, path: str, real: str) -> None:
+        """Read, yet not there before: made by the run, or something that no snapshot holds."""
+        if real in self.evidence.after.files:
+            self.outputs.add(path)
+        elif os.path.lexists(self.root / real):
+            self.problems.add(f"{path} is no regular file and can't be locked; exclude it in repro.toml")
+
+    def _changed(self, path: str, before: FileState, after: FileState) -> bool:
+        if not before.same_content(after):
+            return True
+        events = self.evidence.watched.files.get(path, FileEvents())
+        return before != after and (events.changed or path in self.trace_writes)
+
+    def _read_first(self, path: str, after: FileState) -> bool:
+        """Whether the run read a file before its first change.
+
+        The system's order decides where it saw the change: times of two observers can't be compared that finely.
+        """
+        events = self.evidence.watched.files.get(path)
+        traced = path in self.trace_reads
+        if events is not None and events.changed and self.evidence.watched.complete:
+            enough = 1 if events.replaced else 2
+            return events.read_before or (traced and (events.opens_before >= enough or not events.opens_after))
+        if not traced:
+            return True
+        written = self.trace_writes.get(path, after.mtime_ns - (time.time_ns() - time.monotonic_ns()))
+        return self.trace_reads[path] <= written
+
+
+def _packages(root: Path, path: str) -> Iterator[str]:
+    for folder in PurePosixPath(path).parents:
+        marker = str(folder / "__init__.py")
+        if (root / marker).is_file():
+            yield marker
+
+
+def _leaving_link(root: Path, path: str) -> str:
+    """The part of a path, from its left, whose link leaves the project."""
+    steps: Iterable[PurePosixPath] = [*reversed(PurePosixPath(path).parents), PurePosixPath(path)]
+    for step in steps:
+        if not Path(os.path.realpath(root / step)).is_relative_to(root):
+            return str(step)
+    return path

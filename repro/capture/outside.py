@@ -1,0 +1,88 @@
+"""Which files outside of the project a run may read: the environment's, the system's, its own temporary ones."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import repro
+from repro.capture.model import Interpreter
+
+_SYSTEM = (
+    *("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/etc", "/proc", "/sys", "/dev", "/run"),
+    *("/var/cache/fontconfig", "/var/lib/dbus", "/System", "/Library", "/private/etc", "/private/var/db"),
+)
+_HOME = (
+    *(".jupyter", ".ipython", ".matplotlib", ".fonts", ".fontconfig", ".fonts.conf", ".nv", ".python_history"),
+    *(".config/jupyter", ".config/ipython", ".config/matplotlib", ".config/fontconfig", ".config/pip"),
+    *(".cache/matplotlib", ".cache/fontconfig", ".cache/ipython", ".cache/mesa_shader_cache"),
+    *(".local/share/jupyter", ".local/share/fonts", ".local/share/ipython", ".triton"),
+    *("Library/Jupyter", "Library/Fonts", "Library/Caches/matplotlib"),
+)
+_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - only asked about, never written to
+_VARIABLES = (
+    *("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR"),
+    *("PYTHONPYCACHEPREFIX", "NUMBA_CACHE_DIR", "FONTCONFIG_FILE", "FONTCONFIG_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+
+
+class Outside:
+    """Decides about absolute paths outside of the project root."""
+
+    def __init__(
+        self, interpreter: Interpreter, own: Iterable[Path] = (), environ: Mapping[str, str] | None = None
+    ) -> None:
+        """Learn what belongs to the environment.
+
+        Args:
+            interpreter: The kernel's; editable installs count, for they become wheels.
+            own: Folders of `repro` itself, such as the run's directory.
+            environ: Variables of the run that move configuration folders; ours by default.
+        """
+        places = {*_environment(interpreter), *_home(os.environ if environ is None else environ), *_SYSTEM}
+        places |= {os.fspath(path) for path in own} | {os.path.dirname(repro.__file__)}  # noqa: PTH120
+        self._places = tuple({spelled for place in places if place for spelled in _spellings(place)})
+        self._temporary = tuple({s for place in (tempfile.gettempdir(), *_TEMPORARY) for s in _spellings(place)})
+
+    def belongs(self, path: str) -> bool:
+        """Whether a file is part of the environment, the system, or a tool's own configuration and caches."""
+        return any(_within(spelled, self._places) for spelled in {path, os.path.realpath(path)})
+
+    def made_by_run(self, path: str, started_ns: int) -> bool:
+        """Whether it is a temporary file that is gone again or was made since `started_ns` (since 1970)."""
+        if not _within(path, self._temporary):
+            return False
+        try:
+            return os.stat(path).st_ctime_ns >= started_ns  # noqa: PTH116
+        except OSError:
+            return True
+
+
+def _environment(interpreter: Interpreter) -> Iterator[str]:
+    yield from (os.fspath(interpreter.prefix), os.fspath(interpreter.base_prefix))
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    yield from (interpreter.paths[name] for name in names if name in interpreter.paths)
+    for one in (*interpreter.distributions, *interpreter.shadowed):
+        yield os.fspath(one.location)
+        if one.source_tree is not None:
+            yield os.fspath(one.source_tree)
+
+
+def _home(environ: Mapping[str, str]) -> Iterator[str]:
+    home = Path.home()
+    yield from (os.fspath(home / name) for name in _HOME)
+    yield from (environ.get(name, "") for name in _VARIABLES)
+    for variable, name in (("XDG_CONFIG_HOME", ".config/"), ("XDG_CACHE_HOME", ".cache/"), ("XDG_DATA_HOME", None)):
+        folder = environ.get(variable)
+        tools = [one.removeprefix(name or ".local/share/") for one in _HOME if one.startswith(name or ".local/share/")]
+        yield from (os.fspath(Path(folder) / tool) for tool in tools if folder)
+    if environ.get("XDG_RUNTIME_DIR"):
+        yield environ["XDG_RUNTIME_DIR"]
+
+
+def _spellings(place: str) -> set[str]:
+    return {os.path.normpath(place), os.path.realpath(place)}
+
+
+def _within(path: str, places: Iterable[str]) -> bool:
+    return any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in places)

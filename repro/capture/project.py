@@ -1,0 +1,114 @@
+"""What is captured: the subject in its project with its settings, and the lock that is already there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from nbformat import NotebookNode
+
+from repro.capture.config import Config, load_config, project_root
+from repro.capture.notebook import kernel_name, load_notebook
+from repro.capture.request import CaptureRequest
+from repro.errors import UsageError
+from repro.lock import Subject, load_lock
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A subject and where it lives.
+
+    Attributes:
+        root: Project root, absolute, links resolved.
+        subject: The notebook or script, absolute.
+        kind: Which of the two.
+        notebook: Its content when it is a notebook.
+        config: Settings with the command line's already applied.
+        output: Where the lock goes.
+    """
+
+    root: Path
+    subject: Path
+    kind: Literal["notebook", "script"]
+    notebook: NotebookNode | None
+    config: Config
+    output: Path
+
+    @property
+    def path(self) -> str:
+        """The subject relative to the root, POSIX."""
+        return self.subject.relative_to(self.root).as_posix()
+
+    def lock_subject(self) -> Subject:
+        """How the lock names it."""
+        kernel = None if self.notebook is None else kernel_name(self.notebook) or "python3"
+        return Subject(self.kind, self.path, kernel, self.config.args)
+
+
+def open_project(request: CaptureRequest) -> Project:
+    """Read the subject and the settings.
+
+    Raises:
+        UsageError: The subject is missing or neither notebook nor script, or the settings can't be used.
+    """
+    given = request.subject
+    if given.suffix not in {".ipynb", ".py"}:
+        raise UsageError(
+            "only notebooks (.ipynb) and Python scripts (.py) can be captured",
+            where=str(given),
+            fix="Name the notebook or script that evaluates the model.",
+        )
+    if not given.exists():
+        raise UsageError("there is no such file", where=str(given))
+    subject = given.parent.resolve() / given.name
+    notebook = load_notebook(subject) if subject.suffix == ".ipynb" else None
+    root = request.config.resolve().parent if request.config else project_root(subject)
+    if not subject.is_relative_to(root):
+        raise UsageError(f"the subject lies outside the project {root}", where=str(given))
+    if notebook is not None and request.args:
+        raise UsageError("a notebook takes no arguments", where=str(given), fix="Leave out what follows `--`.")
+    output = (request.output or root / "repro.lock").absolute()
+    if output.parent.resolve() != root:
+        raise UsageError(
+            "the lock must lie in the project's root, because its paths start there",
+            where=str(request.output),
+            fix=f"Name a file in {root}, such as {root / output.name}.",
+        )
+    return Project(
+        root=root,
+        subject=subject,
+        kind="script" if notebook is None else "notebook",
+        notebook=notebook,
+        config=_with_flags(load_config(root, request.config), request),
+        output=output,
+    )
+
+
+def _with_flags(config: Config, request: CaptureRequest) -> Config:
+    flags: Mapping[str, Any] = {
+        "kernel": request.kernel,
+        "timeout": request.timeout,
+        "cell_timeout": request.cell_timeout,
+        "args": request.args or None,
+        "base": request.base,
+    }
+    return replace(config, **{name: value for name, value in flags.items() if value is not None})
+
+
+def previous_lock(project: Project) -> bytes | None:
+    """The bytes of the lock that this capture will replace, None when there is none.
+
+    Raises:
+        IntegrityError: It can't be read; it is never overwritten.
+        UsageError: It is the lock of another notebook or script.
+    """
+    if not project.output.exists():
+        return None
+    lock, data = load_lock(project.output)
+    if lock.subject.path != project.path:
+        raise UsageError(
+            f"this lock is for {lock.subject.path}, not for {project.path}",
+            where=str(project.output),
+            fix="Write to another file with --output, or delete this one if it has had its day.",
+        )
+    return data

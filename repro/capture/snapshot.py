@@ -1,0 +1,109 @@
+"""The files of a project at one moment, as the file system describes them, and which of them never count."""
+
+import fnmatch
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+IGNORED_FOLDERS = frozenset(
+    {
+        ".git",
+        ".hg",
+        ".svn",
+        ".repro",
+        "__pycache__",
+        ".ipynb_checkpoints",
+        "node_modules",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+    }
+)
+_IGNORED_FILES = ("repro.lock", ".DS_Store", "Thumbs.db", "*~", ".#*", "#*#", ".~*", "*.swp", "*.swo", ".*.sw[a-p]")
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What changes when a file does: size in bytes, times in nanoseconds since 1970, inode."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, info: os.stat_result) -> "FileState":
+        """The part of a stat that matters here."""
+        return cls(info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino)
+
+    def same_content(self, other: "FileState") -> bool:
+        """Whether nothing hints at another content; ctime alone also moves with permissions and links."""
+        return (self.size, self.mtime_ns, self.inode) == (other.size, other.mtime_ns, other.inode)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The regular files below a root, symbolic links and ignored folders left out.
+
+    Attributes:
+        files: POSIX path relative to the root → state.
+        taken_ns: When the scan began, nanoseconds since 1970.
+    """
+
+    files: Mapping[str, FileState] = field(default_factory=dict)
+    taken_ns: int = 0
+
+
+def take_snapshot(root: Path) -> Snapshot:
+    """Scan a project. Files that vanish meanwhile are left out; folders that can't be listed count as empty."""
+    taken = time.time_ns()
+    return Snapshot(dict(_scan(os.fspath(root), "")), taken)
+
+
+def ignored(root: Path, path: str) -> bool:
+    """Whether a path relative to the root never counts: its name, or a folder above it that is ignored."""
+    pure = PurePosixPath(path)
+    folders = [str(folder) for folder in pure.parents][:-1]
+    return ignored_file(pure.name) or any(ignored_folder(os.path.join(root, one)) for one in folders)  # noqa: PTH118
+
+
+def ignored_file(name: str) -> bool:
+    """Whether a file's name says that it is an editor's, the system's or our own."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _IGNORED_FILES)
+
+
+def ignored_folder(path: str) -> bool:
+    """Whether a folder is a cache, a repository's own, or a Python environment (virtual or conda's)."""
+    if os.path.basename(path) in IGNORED_FOLDERS:  # noqa: PTH119 - called for every folder of a scan
+        return True
+    return any(os.path.lexists(f"{path}/{mark}") for mark in ("pyvenv.cfg", "conda-meta"))
+
+
+def entries(folder: str) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing when it can't be listed or is gone."""
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except OSError:
+        return []
+
+
+def subfolders(path: str) -> Iterator[os.DirEntry[str]]:
+    """The folders directly in a folder that count, links left out."""
+    for entry in entries(path):
+        if entry.is_dir(follow_symlinks=False) and not ignored_folder(entry.path):
+            yield entry
+
+
+def _scan(folder: str, prefix: str) -> Iterator[tuple[str, FileState]]:
+    for entry in entries(folder):
+        if entry.is_dir(follow_symlinks=False):
+            if not ignored_folder(entry.path):
+                yield from _scan(entry.path, f"{prefix}{entry.name}/")
+        elif entry.is_file(follow_symlinks=False) and not ignored_file(entry.name):
+            try:
+                yield prefix + entry.name, FileState.of(entry.stat(follow_symlinks=False))
+            except FileNotFoundError:
+                continue

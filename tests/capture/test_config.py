@@ -1,0 +1,123 @@
+"""repro.toml: every field has a default, every fault is named with its path, all at once."""
+
+from pathlib import Path
+
+import pytest
+
+from repro.capture.config import Config, FileRules, IndexConfig, MetricPolicy, load_config, parse_memory, project_root
+from repro.errors import UsageError
+from repro.lock import Tolerance
+
+FULL = """
+[run]
+kernel = "python3"
+timeout = 60
+cell-timeout = 5.5
+args = ["--fold", "3"]
+env = ["MODE"]
+threads = 2
+[files]
+include = ["config/*.yaml"]
+exclude = ["scratch/**"]
+model = ["weights/*"]
+[metrics]
+files = ["results.yaml"]
+[metrics.policy."test.auc"]
+direction = "higher"
+absolute = 1e-9
+accept-improvement = true
+[index]
+url = "https://pypi.example.org/simple"
+extra = ["https://extra.example.org/simple"]
+[base]
+image = "python:3.11.7-slim-bookworm"
+[python]
+supply = "base"
+allow-patch-drift = true
+[limits]
+memory = "2g"
+"""
+
+
+def test_no_settings_are_needed(tmp_path: Path) -> None:
+    assert load_config(tmp_path) == Config()
+
+
+def test_every_field_is_read(tmp_path: Path) -> None:
+    (tmp_path / "repro.toml").write_text(FULL, encoding="utf-8")
+    assert load_config(tmp_path) == Config(
+        kernel="python3",
+        timeout=60.0,
+        cell_timeout=5.5,
+        args=("--fold", "3"),
+        env=("MODE",),
+        threads=2,
+        files=FileRules(("config/*.yaml",), ("scratch/**",), {"model": ("weights/*",)}),
+        metrics_files=("results.yaml",),
+        metric_policies={"test.auc": MetricPolicy("higher", Tolerance(1e-9, None), accept_improvement=True)},
+        index=IndexConfig("https://pypi.example.org/simple", ("https://extra.example.org/simple",)),
+        base="python:3.11.7-slim-bookworm",
+        supply="base",
+        allow_patch_drift=True,
+        memory=2 << 30,
+    )
+
+
+def test_pyproject_serves_where_there_is_no_repro_toml(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.repro.run]\ntimeout = 7\n", encoding="utf-8")
+    assert load_config(tmp_path).timeout == 7
+    (tmp_path / "repro.toml").write_text("[run]\ntimeout = 8\n", encoding="utf-8")
+    assert load_config(tmp_path).timeout == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[run]\ntimeout = -1", "run.timeout: must be a finite number"),
+        ("[run]\ntimeout = inf", "run.timeout: must be a finite number"),
+        ("[run]\ntimeouts = 1", "run.timeouts: unknown field"),
+        ("[ran]\ntimeout = 1", "ran: unknown field"),
+        ("[metrics]\nfiles = ['../m.json']", "metrics.files[0]: must be a relative path"),
+        ("[metrics.policy.auc]\nabsolute = -1", "metrics.policy.auc.absolute: must be a finite number"),
+        ("[metrics.policy.auc]\ndirection = 'up'", "metrics.policy.auc.direction: must be one of higher, lower"),
+        ("[limits]\nmemory = 'infk'", "limits.memory: must be a size"),
+        ("[limits]\nmemory = '0g'", "limits.memory: must be a size"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "repro.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        load_config(tmp_path)
+    assert any(line.startswith(problem) for line in caught.value.problems), caught.value.problems
+
+
+@pytest.mark.parametrize("text", ["tool = 1", "[tool]\nrepro = 1", "[tool", "\x00"])
+def test_a_broken_pyproject_is_no_crash(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+    if text == "tool = 1":
+        assert load_config(tmp_path) == Config()
+        return
+    with pytest.raises(UsageError):
+        load_config(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "size"), [("512m", 512 << 20), ("4G", 4 << 30), ("1.5k", 1536), ("77", 77)])
+def test_sizes_are_written_as_docker_writes_them(text: str, size: int) -> None:
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "g", "1x", "-1g", "1e400", "infk", "nan"])
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - it carries the text only
+        parse_memory(text)
+
+
+def test_the_root_is_the_nearest_marked_directory(tmp_path: Path) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    subject = inner / "x.ipynb"
+    subject.touch()
+    (tmp_path / ".git").mkdir()
+    assert project_root(subject) == tmp_path
+    (tmp_path / "a" / "repro.toml").touch()
+    assert project_root(subject) == tmp_path / "a"
