@@ -1,0 +1,194 @@
+"""Which base image a capture pins: what repro.toml names, else Python's official one, else a labelled local one."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from repro.capture.interpreter import platform_of
+from repro.capture.model import Interpreter
+from repro.digest import Digest
+from repro.engines import Engine, ImageInfo
+from repro.errors import InfrastructureError, UsageError
+from repro.lock import Base
+from repro.progress import Progress
+from repro.registry import ImageName, Registry, RemoteImage, parse_name
+
+LABEL_PYTHON = "dev.repro.base.python"
+LABEL_PYTHON_PATH = "dev.repro.base.python-path"
+LABEL_GLIBC = "dev.repro.base.glibc"
+_OWN_LABELS = "dev.repro."
+_BASE_LABELS = "dev.repro.base."
+
+OFFICIAL = "docker.io/library/python:{version}-slim-bookworm"
+_GLIBC = {"buster": "2.28", "bullseye": "2.31", "bookworm": "2.36", "trixie": "2.41"}
+"""C library of the Debian releases that the official images are made from, by the code name in their tags."""
+
+_IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
+_VERSION = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?")
+
+
+def resolve_base(
+    interpreter: Interpreter,
+    *,
+    configured: str | None,
+    engine: Engine | None,
+    progress: Progress,
+    registry: Registry | None = None,
+    official: str = OFFICIAL,
+) -> Base:
+    """The base image, pinned.
+
+    Args:
+        interpreter: The captured one: its version and machine decide.
+        configured: `[base] image`: `name:tag`, `name@sha256:…`, a local tag, or an image ID of the engine.
+        engine: A local engine, or None when none answers.
+        progress: Told which base it is, and what was passed over.
+        registry: The client for registries.
+        official: Name of the official image, with `{version}`.
+
+    Raises:
+        UsageError: The configured name can't be used, or its image doesn't say which glibc it has.
+        InfrastructureError: There is no base: nothing configured, no registry, nothing labelled in the engine.
+        IntegrityError: A registry sent something else than it names.
+    """
+    search = _Search(_image_platform(interpreter), engine, registry or Registry(), progress)
+    if configured is not None:
+        base = search.configured(configured)
+    else:
+        base = search.default(parse_name(official.format(version=interpreter.version)), interpreter.version)
+    origin = "a registry" if base.source == "registry" else "this engine only"
+    progress.note(f"Base image {base.reference} ({base.digest}) from {origin}, Python {base.python}")
+    return base
+
+
+def _image_platform(interpreter: Interpreter) -> str:
+    """Images are Linux's, also when the laptop isn't."""
+    return f"linux/{platform_of(interpreter).partition('/')[2]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    platform: str
+    engine: Engine | None
+    registry: Registry
+    progress: Progress
+
+    def configured(self, text: str) -> Base:
+        local = self.engine.image(text) if self.engine is not None else None
+        if _IMAGE_ID.fullmatch(text):
+            if local is None:
+                raise UsageError(
+                    f"no engine here has an image {text}", where="repro.toml: base.image", fix="Check the image ID."
+                )
+            return self._local(local, text)
+        name = parse_name(text)
+        if local is not None and _pulled(local, name) is None:
+            return self._local(local, text)
+        try:
+            return _remote_base(self.registry.resolve(name, self.platform))
+        except InfrastructureError as error:
+            if local is None:
+                raise
+            self.progress.note(f"{error.what}; the engine's own copy of {text} is used")
+            return self._known(local, name)
+
+    def default(self, name: ImageName, version: str) -> Base:
+        reasons = []
+        try:
+            return _remote_base(self.registry.resolve(name, self.platform))
+        except InfrastructureError as error:
+            reasons.append(f"{name}: {error.what}")
+        if self.engine is not None:
+            local = self.engine.image(name.name)
+            if local is not None and _pulled(local, name) is not None:
+                return self._known(local, name)
+            found = self._labelled(version)
+            if found is not None:
+                self.progress.note(f"{reasons[0]}; an image of this engine is used")
+                return self._local(found, found.tags[0] if found.tags else found.id)
+            reasons.append(f"no image for {self.platform} in the local engine carries the labels {_BASE_LABELS}*")
+        else:
+            reasons.append("no container engine answers")
+        raise InfrastructureError(
+            "there is no base image",
+            problems=reasons,
+            fix="Do one of these, then capture again:\n"
+            "  1. make one here:          scripts/make-base, in repro's repository\n"
+            f"  2. let a registry answer:  docker pull {name.name}\n"
+            '  3. name one of your own:   [base] image = "NAME" in repro.toml (docs/how-to/base-images.md)',
+        )
+
+    def _labelled(self, version: str) -> ImageInfo | None:
+        """A base of this engine: of the exact version if there is one, made by make-base rather than not, newest."""
+        assert self.engine is not None  # noqa: S101 - for the type checker; the one caller has looked
+        images = [
+            image
+            for image in self.engine.images_with_label(LABEL_PYTHON)
+            if image.platform == self.platform and not _made_from_a_base(image)
+        ]
+        images.sort(key=lambda image: (image.labels[LABEL_PYTHON] != version, not _made_by_make_base(image)))
+        return images[0] if images else None
+
+    def _known(self, image: ImageInfo, name: ImageName) -> Base:
+        """An image that the engine once pulled: it can be pulled anywhere by the digest that it came with."""
+        digest = _pulled(image, name)
+        if digest is None or str(digest) == image.id:  # the containerd store gives local images such digests as well
+            return self._local(image, name.name)
+        return _base(name.name, digest, "registry", image.env, image.labels)
+
+    def _local(self, image: ImageInfo, reference: str) -> Base:
+        if image.platform != self.platform:
+            raise UsageError(f"the image is for {image.platform}, not for {self.platform}", where=reference)
+        return _base(reference, Digest.parse(image.id), "engine", image.env, image.labels)
+
+
+def _remote_base(image: RemoteImage) -> Base:
+    return _base(image.name.name, image.digest, "registry", image.env, image.labels)
+
+
+def _base(
+    reference: str,
+    digest: Digest,
+    source: Literal["registry", "engine"],
+    env: Mapping[str, str],
+    labels: Mapping[str, str],
+) -> Base:
+    """What the image says of itself. Raises UsageError when its C library is unknown."""
+    python, path = labels.get(LABEL_PYTHON) or None, labels.get(LABEL_PYTHON_PATH) or None
+    stated = env.get("PYTHON_VERSION", "")
+    if python is None and _VERSION.fullmatch(stated):  # as the official images say it
+        python, path = stated, f"/usr/local/bin/python{'.'.join(stated.split('.')[:2])}"
+    glibc = labels.get(LABEL_GLIBC) or _official_glibc(reference)
+    if glibc is None:
+        raise UsageError(
+            "the base image doesn't say which C library it has",
+            where=reference,
+            fix=f'Add it where the image is made: LABEL {LABEL_GLIBC}="2.36" (what `ldd --version` prints there); '
+            "see docs/how-to/base-images.md.",
+        )
+    return Base(reference, digest, source, python if path else None, path if python else None, glibc)
+
+
+def _official_glibc(reference: str) -> str | None:
+    _, _, tag = reference.rpartition(":")
+    official = "/library/python:" in reference
+    return next((glibc for release, glibc in _GLIBC.items() if official and release in tag.split("-")), None)
+
+
+def _pulled(image: ImageInfo, name: ImageName) -> Digest | None:
+    """The digest under which the engine knows this image from the name's repository."""
+    for entry in image.repo_digests:
+        known = parse_name(entry)
+        if (known.registry, known.repository) == (name.registry, name.repository):
+            return known.digest
+    return None
+
+
+def _made_from_a_base(image: ImageInfo) -> bool:
+    """Evaluation images inherit their base's labels."""
+    return any(label.startswith(_OWN_LABELS) and not label.startswith(_BASE_LABELS) for label in image.labels)
+
+
+def _made_by_make_base(image: ImageInfo) -> bool:
+    return any(tag.startswith(("repro-base:", "localhost/repro-base:")) for tag in image.tags)

@@ -1,0 +1,147 @@
+"""Where the image's Python comes from: the base, when it has exactly this version, or a packed copy of the laptop's."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from repro.capture.model import Interpreter
+from repro.capture.pack import write_pack
+from repro.capture.prefix import find_installation
+from repro.digest import Digest
+from repro.errors import UsageError
+from repro.lock import Base, PackedPython, Python
+from repro.progress import Progress
+from repro.store import ObjectStore
+
+_MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+_OTHER_BASE = "Choose a base image that has Python {version}: [base] image in repro.toml (docs/how-to/base-images.md)."
+
+
+@dataclass(frozen=True, slots=True)
+class PackedInterpreter:
+    """A packed interpreter on disk, and what the lock says of it."""
+
+    path: Path
+    packed: PackedPython
+
+
+def choose_interpreter(
+    interpreter: Interpreter,
+    base: Base,
+    *,
+    supply: Literal["auto", "base", "pack"],
+    allow_patch_drift: bool,
+    targets: Sequence[str],
+    store: ObjectStore,
+    progress: Progress,
+) -> Python:
+    """Decide what supplies the captured Python, and pack the laptop's own into `store` when that is it.
+
+    Args:
+        interpreter: The captured one.
+        base: The image that everything is put on.
+        supply: What repro.toml asks for.
+        allow_patch_drift: Whether the base's Python may stand in when the laptop's can't be packed for it.
+        targets: Platforms that the image is for.
+        store: Where a packed copy goes.
+        progress: Told about a packing, and about a base that stands in.
+
+    Returns:
+        The choice; a base whose version differs is returned as it is: the plan accepts or refuses it.
+
+    Raises:
+        UsageError: Packing was asked for or is the only way, and it is impossible here.
+    """
+    from_base = Python(interpreter.implementation, interpreter.version, "base")
+    if supply == "base" or (supply == "auto" and base.python == interpreter.version):
+        return from_base
+    obstacle = _obstacle(interpreter, targets)
+    if obstacle is not None:
+        if supply == "auto":
+            return from_base
+        raise _impossible(interpreter, obstacle)
+    with tempfile.TemporaryDirectory(prefix="repro-python-") as scratch:
+        made = pack_interpreter(interpreter, Path(scratch), progress)
+        if _older(base.glibc, made.packed.glibc):
+            reason = f"it needs glibc {made.packed.glibc}, and {base.reference} has {base.glibc}"
+            if supply == "auto" and allow_patch_drift and _same_minor(base.python, interpreter.version):
+                progress.warn(f"Python {interpreter.version} can't be packed: {reason}; Python {base.python} stands in")
+                return from_base
+            raise _impossible(interpreter, reason)
+        store.add_file(made.path)
+    return Python(interpreter.implementation, interpreter.version, "packed", made.packed)
+
+
+def pack_interpreter(
+    interpreter: Interpreter, directory: Path, progress: Progress, environ: Mapping[str, str] = os.environ
+) -> PackedInterpreter:
+    """Write the laptop's interpreter, as it lies behind the environment, as a plain tar into `directory`.
+
+    Unpacked at `/` it gives `opt/python/` with the program, the standard library and the shared libraries that they
+    need beyond glibc's. The same installation gives the same bytes. Nothing of the installation is changed.
+
+    Args:
+        interpreter: The captured one, a virtual environment's or not.
+        directory: Existing directory for the tar, named after its content.
+        progress: Gets a task counted in files.
+        environ: LD_LIBRARY_PATH, as the kernel would see it.
+
+    Raises:
+        UsageError: This interpreter can't be packed: not Linux, not glibc, not CPython, or not complete.
+        InfrastructureError: patchelf is missing, a library that it needs can't be found, or the disk refuses.
+    """
+    target = platform_of(interpreter)
+    obstacle = _obstacle(interpreter, (target,))
+    if obstacle is not None:
+        raise _impossible(interpreter, obstacle)
+    installation = find_installation(interpreter)
+    name = f"{interpreter.implementation}-{interpreter.version}-{target.replace('/', '-')}.tar"
+    path = directory / name
+    task = progress.start(f"Packing Python {interpreter.version} from {installation.prefix}", unit="items")
+    glibc = write_pack(installation, path, Path.home(), environ, task)
+    size = path.stat().st_size
+    packed = PackedPython(name, Digest.of_file(path), size, ".".join(map(str, glibc)), target)
+    task.finish(f"Packed Python {interpreter.version}: {size / 1e6:.0f} MB, runs on glibc {packed.glibc} or newer")
+    return PackedInterpreter(path, packed)
+
+
+def platform_of(interpreter: Interpreter) -> str:
+    """The platform that the interpreter runs on, as OCI writes it: `linux/amd64`."""
+    return f"{interpreter.system.lower()}/{_MACHINES.get(interpreter.machine, interpreter.machine)}"
+
+
+def _obstacle(interpreter: Interpreter, targets: Sequence[str]) -> str | None:
+    """Why it can't be packed for these targets, whatever the base is."""
+    if interpreter.system != "Linux":
+        return f"packing takes Linux, and this is {interpreter.system}"
+    if interpreter.implementation != "cpython":
+        return f"packing takes CPython, and this is {interpreter.implementation}"
+    if interpreter.glibc is None:
+        return "it is not linked with glibc"
+    others = [target for target in targets if target != platform_of(interpreter)]
+    if others:
+        return f"the image is also for {', '.join(others)}, where the laptop's interpreter doesn't run"
+    return None
+
+
+def _impossible(interpreter: Interpreter, reason: str) -> UsageError:
+    return UsageError(
+        f"the laptop's Python {interpreter.version} can't be packed: {reason}",
+        where=str(interpreter.base_prefix),
+        fix=_OTHER_BASE.format(version=interpreter.version),
+    )
+
+
+def _older(available: str, needed: str) -> bool:
+    return _numbers(available) < _numbers(needed)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _same_minor(one: str | None, other: str) -> bool:
+    return one is not None and one.split(".")[:2] == other.split(".")[:2]

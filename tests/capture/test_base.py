@@ -1,0 +1,253 @@
+"""Which base a capture pins, against the real engine and a real registry."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from repro.capture.base import LABEL_GLIBC, LABEL_PYTHON, LABEL_PYTHON_PATH, resolve_base
+from repro.capture.model import Interpreter
+from repro.digest import Digest
+from repro.engines import DockerEngine, Engine, ImageInfo
+from repro.errors import InfrastructureError, IntegrityError, UsageError
+from repro.lock import Base
+from repro.progress import Silent
+from repro.registry import NotFoundError, Registry
+from tests.registry import server
+from tests.registry.server import RunningRegistry
+
+LOCAL = "repro-base:bookworm"
+NOBODY = "localhost:9/library/python:{version}-slim-bookworm"
+"""An official image whose registry nobody runs: port 9 is `discard`."""
+
+
+def interpreter(version: str = "3.11.7", machine: str = "x86_64") -> Interpreter:
+    python = Path("/opt/any/bin/python3.11")
+    return Interpreter(
+        executable=python,
+        base_executable=python,
+        prefix=python.parent.parent,
+        base_prefix=python.parent.parent,
+        implementation="cpython",
+        version=version,
+        system="Linux",
+        machine=machine,
+        platform="linux-x86_64",
+        soabi="",
+        glibc="2.36",
+        paths={},
+        sys_path=(),
+        distributions=(),
+    )
+
+
+@pytest.fixture
+def empty_registry(tmp_path: Path) -> Iterator[RunningRegistry]:
+    with server.running(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Registry:
+    return Registry(environ={"HOME": str(tmp_path)})
+
+
+OFFICIAL_ENV = {"linux/amd64": ("PYTHON_VERSION=3.11.7",), "linux/arm64": ("PYTHON_VERSION=3.11.7",)}
+
+
+def test_the_official_image_comes_first(empty_registry: RunningRegistry, client: Registry) -> None:
+    official = f"{empty_registry.host}/library/python:{{version}}-slim-bookworm"
+    digest = server.push(empty_registry.host, "library/python:3.11.7-slim-bookworm", OFFICIAL_ENV)
+    for machine in ("x86_64", "arm64"):
+        base = resolve_base(
+            interpreter(machine=machine),
+            configured=None,
+            engine=None,
+            progress=Silent(),
+            registry=client,
+            official=official,
+        )
+        assert base == Base(
+            reference=f"{empty_registry.host}/library/python:3.11.7-slim-bookworm",
+            digest=digest,
+            source="registry",
+            python="3.11.7",
+            python_path="/usr/local/bin/python3.11",
+            glibc="2.36",
+        )
+
+
+def test_a_configured_image_needs_to_say_its_glibc(empty_registry: RunningRegistry, client: Registry) -> None:
+    server.push(empty_registry.host, "team/base:1", OFFICIAL_ENV)
+    with pytest.raises(UsageError, match="which C library") as caught:
+        resolve_base(
+            interpreter(),
+            configured=f"{empty_registry.host}/team/base:1",
+            engine=None,
+            progress=Silent(),
+            registry=client,
+        )
+    assert caught.value.fix is not None
+    assert LABEL_GLIBC in caught.value.fix
+
+
+def test_a_damaged_registry_is_not_passed_over(empty_registry: RunningRegistry, client: Registry) -> None:
+    digest = server.push(empty_registry.host, "library/python:3.11.7-slim-bookworm", OFFICIAL_ENV)
+    path = empty_registry.blob(digest)
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(IntegrityError):
+        resolve_base(
+            interpreter(),
+            configured=None,
+            engine=None,
+            progress=Silent(),
+            registry=client,
+            official=f"{empty_registry.host}/library/python:{{version}}-slim-bookworm",
+        )
+
+
+def test_nothing_at_all_lists_the_ways(client: Registry) -> None:
+    with pytest.raises(InfrastructureError, match="no base image") as caught:
+        resolve_base(interpreter(), configured=None, engine=None, progress=Silent(), registry=client, official=NOBODY)
+    fix = caught.value.fix or ""
+    assert "scripts/make-base" in fix
+    assert "docker pull localhost:9/library/python:3.11.7-slim-bookworm" in fix
+    assert "[base] image" in fix
+    assert len(caught.value.problems) == 2
+
+
+def test_a_configured_image_that_cannot_be_asked_for(client: Registry) -> None:
+    with pytest.raises(InfrastructureError, match="localhost:9"):
+        resolve_base(interpreter(), configured="localhost:9/base:1", engine=None, progress=Silent(), registry=client)
+    with pytest.raises(UsageError, match="not an image name"):
+        resolve_base(interpreter(), configured="Not A Name", engine=None, progress=Silent(), registry=client)
+
+
+def local_base(image: ImageInfo, reference: str) -> Base:
+    return Base(
+        reference=reference,
+        digest=Digest.parse(image.id),
+        source="engine",
+        python=image.labels[LABEL_PYTHON],
+        python_path=image.labels[LABEL_PYTHON_PATH],
+        glibc=image.labels[LABEL_GLIBC],
+    )
+
+
+@pytest.mark.engine
+def test_without_a_registry_the_engines_base_serves(engine: Engine, base_image: ImageInfo, client: Registry) -> None:
+    base = resolve_base(
+        interpreter(base_image.labels[LABEL_PYTHON]),
+        configured=None,
+        engine=engine,
+        progress=Silent(),
+        registry=client,
+        official=NOBODY,
+    )
+    assert base == local_base(base_image, LOCAL)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("kind", ["tag", "id", "bare id", "short id"])
+def test_an_image_of_the_engine_can_be_named(
+    engine: Engine, base_image: ImageInfo, client: Registry, kind: str
+) -> None:
+    bare = base_image.id.removeprefix("sha256:")
+    name = {"tag": LOCAL, "id": base_image.id, "bare id": bare, "short id": bare[:12]}[kind]
+    base = resolve_base(interpreter(), configured=name, engine=engine, progress=Silent(), registry=client)
+    assert base == local_base(base_image, name)
+
+
+@pytest.mark.engine
+def test_an_unknown_id(engine: Engine, client: Registry) -> None:
+    with pytest.raises(UsageError, match="no engine here has an image"):
+        resolve_base(interpreter(), configured="0123456789abcdef", engine=engine, progress=Silent(), registry=client)
+
+
+@pytest.fixture
+def derived(engine: DockerEngine, base_image: ImageInfo) -> Iterator[dict[str, str]]:
+    """Images made from the base, newer than it: an evaluation, and another base with another Python."""
+    api = engine.client.api
+    ids = {}
+    for tag, labels in (
+        ("repro-test-base/evaluation:1", "LABEL dev.repro.lock.digest=x"),
+        ("repro-test-base/other:1", "LABEL dev.repro.base.python=3.11.99"),
+    ):
+        container = api.create_container(base_image.id)
+        try:
+            repository, _, version = tag.partition(":")
+            made = api.commit(container["Id"], repository=repository, tag=version, changes=labels)
+            ids[tag] = made["Id"]
+        finally:
+            api.remove_container(container["Id"])
+    yield ids
+    for tag in ids:
+        api.remove_image(tag)
+
+
+@pytest.mark.engine
+def test_of_several_bases_the_exact_version_wins_and_evaluations_never(
+    engine: Engine, base_image: ImageInfo, client: Registry, derived: dict[str, str]
+) -> None:
+    def chosen(version: str) -> Base:
+        return resolve_base(
+            interpreter(version),
+            configured=None,
+            engine=engine,
+            progress=Silent(),
+            registry=client,
+            official=NOBODY,
+        )
+
+    assert chosen("3.11.99").digest == Digest.parse(derived["repro-test-base/other:1"])
+    assert chosen("3.10.1") == local_base(base_image, LOCAL)
+    assert chosen(base_image.labels[LABEL_PYTHON]).digest != Digest.parse(derived["repro-test-base/evaluation:1"])
+
+
+@pytest.mark.engine
+def test_the_base_pushed_to_a_registry(
+    engine: DockerEngine, base_image: ImageInfo, empty_registry: RunningRegistry, client: Registry
+) -> None:
+    """By tag it becomes a digest to pull by; when the registry is gone, the engine still knows that digest."""
+    repository = f"{empty_registry.host}/team/base"
+    api = engine.client.api
+    api.tag(base_image.id, repository, "1")
+    try:
+        lines = list(api.push(repository, "1", stream=True, decode=True))
+        (pushed,) = [line["aux"]["Digest"] for line in lines if "aux" in line]
+        by_tag = resolve_base(
+            interpreter(), configured=f"{repository}:1", engine=engine, progress=Silent(), registry=client
+        )
+        expected = replace(local_base(base_image, f"{repository}:1"), digest=Digest.parse(pushed), source="registry")
+        assert by_tag == expected
+        by_digest = resolve_base(
+            interpreter(), configured=f"{repository}@{pushed}", engine=None, progress=Silent(), registry=client
+        )
+        assert by_digest == replace(expected, reference=repository)
+        path = empty_registry.blob(Digest.parse(base_image.id))
+        path.write_bytes(path.read_bytes().replace(b"3.11", b"3.99"))
+        with pytest.raises(IntegrityError, match="something else"):
+            resolve_base(interpreter(), configured=f"{repository}:1", engine=engine, progress=Silent(), registry=client)
+        empty_registry.process.terminate()
+        empty_registry.process.wait()
+        offline = resolve_base(
+            interpreter(), configured=f"{repository}:1", engine=engine, progress=Silent(), registry=client
+        )
+        assert offline == expected
+    finally:
+        api.remove_image(f"{repository}:1")
+
+
+def test_a_registry_that_refuses_is_no_guess(tmp_path: Path) -> None:
+    with server.with_password(tmp_path) as registry:
+        server.push(registry.host, "team/base:1", OFFICIAL_ENV, login=True)
+        client = Registry(environ=server.login(tmp_path, registry.host, password="guess"))
+        with pytest.raises(NotFoundError, match="credentials"):
+            resolve_base(
+                interpreter(),
+                configured=f"{registry.host}/team/base:1",
+                engine=None,
+                progress=Silent(),
+                registry=client,
+            )
