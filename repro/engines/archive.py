@@ -1,0 +1,89 @@
+"""The engine's tar streams, read without trusting them: regular files only, nothing outside where they belong."""
+
+import contextlib
+import io
+import shutil
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from repro.errors import IntegrityError
+from repro.files import disk_errors
+
+MOST_BYTES = 1 << 28
+"""Most that is ever read into memory from an image that somebody else made."""
+
+
+@contextlib.contextmanager
+def open_archive(chunks: Iterable[bytes]) -> Iterator[tarfile.TarFile]:
+    """A tar that arrives in chunks. Raises IntegrityError when it is cut short or malformed."""
+    try:
+        with io.BufferedReader(_Chunks(chunks), 1 << 20) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+            yield archive
+    except tarfile.TarError as error:
+        raise IntegrityError(f"the engine sent a damaged archive: {error}") from error
+
+
+def read_members(archive: tarfile.TarFile) -> tuple[dict[str, bytes], str | None]:
+    """Regular files by path below the first member, "" for the first itself; and its target when that is a link.
+
+    Raises IntegrityError for more than `MOST_BYTES`.
+    """
+    files: dict[str, bytes] = {}
+    left = MOST_BYTES
+    for number, member in enumerate(archive):
+        if number == 0 and member.issym():
+            return {}, member.linkname
+        path = _below_top(member.name)
+        if not member.isreg() or path is None:
+            continue
+        left -= member.size
+        if left < 0:
+            raise IntegrityError(f"more than {MOST_BYTES >> 20} MiB to read from the image", where=member.name)
+        stream = archive.extractfile(member)
+        files[path] = stream.read() if stream else b""
+    return files, None
+
+
+def extract_members(archive: tarfile.TarFile, directory: Path) -> None:
+    """Write the regular files below the archive's first member into an empty directory; links are left out."""
+    for member in archive:
+        path = _below_top(member.name)
+        stream = archive.extractfile(member) if member.isreg() else None
+        if not path or stream is None:
+            continue
+        target = directory.joinpath(*PurePosixPath(path).parts)
+        with disk_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as output:
+                shutil.copyfileobj(stream, output, 1 << 20)
+
+
+def _below_top(name: str) -> str | None:
+    """A member's path without its first component; None when it would leave the place it is unpacked to."""
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    if ".." in parts or name.startswith("/"):
+        return None
+    return "/".join(parts[1:])
+
+
+class _Chunks(io.RawIOBase):
+    """Chunks of bytes as a readable stream."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count

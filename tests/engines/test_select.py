@@ -1,0 +1,118 @@
+"""Where engines are looked for, and what is said when there is none."""
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from repro.engines import find_engine, probe_engines
+from repro.engines.contexts import current_context
+from repro.errors import ExitCode, InfrastructureError
+
+
+def write_context(folder: Path, name: str, host: str, *, current: bool = True) -> None:
+    key = hashlib.sha256(name.encode()).hexdigest()
+    meta = folder / "contexts" / "meta" / key
+    meta.mkdir(parents=True)
+    endpoint = {"Host": host, "SkipTLSVerify": False}
+    (meta / "meta.json").write_text(json.dumps({"Name": name, "Metadata": {}, "Endpoints": {"docker": endpoint}}))
+    if current:
+        (folder / "config.json").write_text(json.dumps({"currentContext": name}))
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "engine.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        yield path
+
+
+def test_a_named_engine_that_is_missing_is_not_replaced_by_another(tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError) as caught:
+        find_engine({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
+    assert caught.value.problems == (f"DOCKER_HOST (unix://{tmp_path}/none.sock): no such socket",)
+    assert "scripts/setup-engine" in (caught.value.fix or "")
+    assert caught.value.exit_code == ExitCode.INFRASTRUCTURE
+
+
+def test_a_socket_without_listener_says_so(listener: Path) -> None:
+    (attempt,) = probe_engines({"DOCKER_HOST": f"unix://{listener}"})
+    assert attempt.failure == "nothing listens there"
+    assert "systemctl start docker" in (attempt.advice or "")
+
+
+def test_permission_denied_has_advice_of_its_own(listener: Path) -> None:
+    listener.chmod(0)
+    me = os.geteuid()
+    if me == 0:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(InfrastructureError) as caught:
+            find_engine({"DOCKER_HOST": f"unix://{listener}"})
+    finally:
+        os.seteuid(me)
+    assert "permission denied" in caught.value.problems[0]
+    assert "usermod -aG docker" in (caught.value.fix or "")
+
+
+def test_the_configured_context_comes_first_and_one_named_by_a_variable_alone(tmp_path: Path) -> None:
+    write_context(tmp_path, "far away", f"unix://{tmp_path}/far.sock")
+    environ = {"DOCKER_CONFIG": str(tmp_path), "HOME": str(tmp_path)}
+    attempts = probe_engines(environ)
+    assert (attempts[0].source, attempts[0].endpoint) == ("docker context far away", f"unix://{tmp_path}/far.sock")
+    assert len(attempts) > 1
+    assert [attempt.source for attempt in probe_engines({**environ, "DOCKER_CONTEXT": "far away"})] == [
+        "docker context far away"
+    ]
+
+
+def test_a_context_without_files_is_named(tmp_path: Path) -> None:
+    (attempt,) = probe_engines({"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "gone"})
+    assert (attempt.source, attempt.failure) == ("docker context gone", "the context has no endpoint")
+
+
+def test_the_default_context_and_broken_configuration_are_no_context(tmp_path: Path) -> None:
+    assert current_context({"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "default"}) is None
+    (tmp_path / "config.json").write_text("{not json")
+    assert current_context({"DOCKER_CONFIG": str(tmp_path)}) is None
+
+
+def test_tls_material_of_a_context_is_found(tmp_path: Path) -> None:
+    write_context(tmp_path, "tls", "tcp://example.org:2376")
+    tls = tmp_path / "contexts" / "tls" / hashlib.sha256(b"tls").hexdigest() / "docker"
+    tls.mkdir(parents=True)
+    context = current_context({"DOCKER_CONFIG": str(tmp_path)})
+    assert context is not None
+    assert (context.host, context.tls, context.verify) == ("tcp://example.org:2376", tls, True)
+
+
+def test_certificates_that_are_missing_are_reported(tmp_path: Path) -> None:
+    environ = {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
+    (attempt,) = probe_engines(environ)
+    assert attempt.engine is None
+    assert "DOCKER_CERT_PATH" in (attempt.advice or "")
+
+
+def test_podman_and_desktop_sockets_are_looked_for(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run"), "CONTAINER_HOST": "unix:///c.sock"}
+    tried = {attempt.endpoint: attempt.source for attempt in probe_engines(environ)}
+    assert tried[f"unix://{tmp_path}/run/podman/podman.sock"] == "podman socket"
+    assert tried[f"unix://{tmp_path}/.colima/default/docker.sock"] == "colima socket"
+    assert tried["unix:///c.sock"] == "CONTAINER_HOST"
+
+
+@pytest.mark.engine
+def test_an_engine_that_answers_is_described() -> None:
+    engine = find_engine()
+    info = engine.info()
+    assert info.name in {"docker", "podman"}
+    assert info.platform.startswith("linux/")
+    assert info.cpus >= 1
+    assert info.memory > 0
+    assert any(attempt.engine == info for attempt in probe_engines())
+    engine.close()
