@@ -1,5 +1,6 @@
 """What every test may use: the real engine, the base image, and a lock to start from."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from repro.engines.select import find_engine
 
 ROOT = Path(__file__).parent.parent
 BASE = "repro-base:bookworm"
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and programs would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

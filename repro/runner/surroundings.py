@@ -73,6 +73,7 @@ def surroundings(evaluation: Evaluation, root: Path, trace: Path) -> Iterator[Su
         inherited = variables.get("PYTHONPATH")
         variables["PYTHONPATH"] = os.pathsep.join([str(hook), *([inherited] if inherited else [])])
         variables["REPRO_TRACE"] = str(trace)
+        variables["PYTHONDONTWRITEBYTECODE"] = "1"  # the environment and the project stay as they are
         # A person's IPython profile may import or configure anything; the image has none, so nobody has.
         if "IPYTHONDIR" not in evaluation.environment:
             variables["IPYTHONDIR"] = str(private / "ipython")

@@ -1,0 +1,33 @@
+"""Looking into an image for `repro inspect`."""
+
+from pathlib import Path
+
+from repro.digest import Digest
+from repro.engines.model import Engine
+from repro.errors import IntegrityError
+from repro.lock import parse_lock
+from repro.plan import layout, runner_digest, runner_sources
+from repro.progress import Progress
+from repro.report.summaries import ImageInspection
+from repro.verify import check_image, find_image, read_baked
+
+
+def is_lock(target: str) -> bool:
+    """Whether somebody means a lock file rather than an image: it is a file, or is called like one."""
+    return target.endswith((".lock", ".toml")) or Path(target).exists()
+
+
+def inspect_image(reference: str, engine: Engine, progress: Progress) -> ImageInspection:
+    """What can be told about an image without running it.
+
+    Raises:
+        UsageError: The engine doesn't have it, or it isn't one of ours.
+        IntegrityError: Its lock is missing or can't be read.
+    """
+    image = find_image(engine, reference)
+    baked = read_baked(engine, image)
+    if baked.lock is None:
+        raise IntegrityError("the image claims to have a lock but carries none", where=f"{reference}: {layout.LOCK}")
+    lock = parse_lock(baked.lock, where=f"{reference}: {layout.LOCK}", progress=progress)
+    findings = check_image(lock, baked.lock, image, baked, runner_digest(runner_sources()))
+    return ImageInspection(reference, image, lock, Digest.of(baked.lock), findings)

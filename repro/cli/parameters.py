@@ -1,0 +1,35 @@
+"""Values of options that click has no type for."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_BYTES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+PATH = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+PLATFORM = click.Choice(["linux/amd64", "linux/arm64"])
+
+
+def duration(text: str) -> float:
+    """Seconds from `90`, `90s`, `10m` or `2h`. Raises click.BadParameter for anything else."""
+    return _scaled(text, _SECONDS, "90, 90s, 10m or 2h")
+
+
+def size(text: str) -> int:
+    """Bytes from `512m`, `4g` or a plain number, as Docker writes them. Raises click.BadParameter for anything else."""
+    return int(_scaled(text, _BYTES, "512m or 4g"))
+
+
+def _scaled(text: str, units: Mapping[str, int], examples: str) -> float:
+    number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "")
+    try:
+        scaled = float(number) * units[unit]
+    except (ValueError, KeyError):
+        scaled = math.nan
+    if not math.isfinite(scaled) or scaled <= 0:
+        raise click.BadParameter(f"{text!r}: write it as {examples}")
+    return scaled

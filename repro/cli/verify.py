@@ -1,0 +1,58 @@
+"""`repro verify`: image → verdict."""
+
+from pathlib import Path
+
+import click
+
+from repro.cli.console import Console
+from repro.cli.locks import choose_lock
+from repro.cli.parameters import PATH, duration, size
+from repro.cli.reports import reported
+from repro.cli.settings import Settings, common, json_option
+from repro.engines.select import find_engine
+from repro.report.formats import parse_report, write_reports
+from repro.report.terminal import verdict_text
+from repro.verify import render_verdict, verify
+
+
+@click.command("verify")
+@click.argument("image")
+@click.option("--lock", "named", type=PATH, help="The lock to judge by; the nearest repro.lock otherwise.")
+@click.option("--baked-lock", is_flag=True, help="Judge by the lock in the image, even if there is one here.")
+@click.option("--report", "reports", multiple=True, metavar="FORMAT=PATH", help="Also write a report: json=PATH.")
+@click.option("--timeout", type=duration, help="Stop the run after this: 90, 10m, 2h.")
+@click.option("--memory", type=size, help="Most memory for the run: 512m, 4g.")
+@json_option
+@common
+@click.pass_obj
+def command(
+    settings: Settings,
+    *,
+    image: str,
+    named: Path | None,
+    reports: tuple[str, ...],
+    timeout: float | None,
+    memory: int | None,
+    baked_lock: bool,
+) -> int:
+    """Rerun the evaluation in an image, sealed off from the network, and compare every metric.
+
+    First the image is checked against the lock; one that differs is not run. Exit codes: 0 verified, 1 a metric moved,
+    3 the evaluation failed, 4 infrastructure, 5 tampered, 6 not comparable, 7 out of memory, 8 timed out.
+    """
+    files = [parse_report(text) for text in reports]
+    with Console(settings) as console:
+        with reported(image, files):
+            chosen = choose_lock(named, baked=baked_lock, progress=console.progress)
+            verdict = verify(
+                image,
+                lock=(chosen.lock, chosen.data) if chosen else None,
+                engine=find_engine(),
+                timeout=timeout,
+                memory=memory,
+                project=chosen.project if chosen else None,
+                progress=console.progress,
+            )
+        write_reports(verdict, files)
+        console.show(render_verdict(verdict) if settings.json else verdict_text(verdict, console.style))
+    return verdict.outcome.exit_code

@@ -1,0 +1,1 @@
+"""Results → what people and machines read. Nothing here decides anything, prints, or exits."""

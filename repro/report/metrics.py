@@ -1,0 +1,88 @@
+"""The table of metrics: one line each where the screen is wide enough, else two. Numbers always in full."""
+
+from collections.abc import Sequence
+
+from repro.report.style import Style, printable
+from repro.runner import compare as rules
+from repro.runner.compare import Comparison
+from repro.runner.documents import Value
+
+_HEADINGS = ("metric", "baseline", "measured", "difference", "tolerance", "verdict")
+_WORDS = {rules.TYPE: "other type", rules.EXTRA: "not in the lock"}
+_LONGEST_TEXT = 32
+_GAP = "  "
+_NOTHING = "—"
+
+
+def metrics_table(comparisons: Sequence[Comparison], style: Style) -> list[str]:
+    """The comparisons as lines of text."""
+    rows = [_cells(item, style) for item in comparisons]
+    marks = [_mark(item, style) for item in comparisons]
+    widths = [max(len(cell) for cell in column) for column in zip(_HEADINGS, *rows, strict=True)]
+    if 2 + sum(widths) + len(_GAP) * (len(widths) - 1) <= style.width:
+        return _one_line_each(rows, marks, widths, style)
+    return _two_lines_each(rows, marks, widths, style)
+
+
+def value_text(value: Value | None) -> str:
+    """A value in full; texts in quotes, cut when they are long."""
+    if value is None:
+        return _NOTHING
+    text = printable(repr(value))
+    return text if not isinstance(value, str) or len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 2]}…'"
+
+
+def difference_text(item: Comparison) -> str:
+    """The difference in full, with its sign; whole numbers stay whole."""
+    if item.status == rules.SAME:
+        return "0"
+    if item.difference is None:
+        return _NOTHING
+    if type(item.baseline) is int and type(item.measured) is int:
+        return f"{item.measured - item.baseline:+d}"
+    return f"{'+' if item.difference > 0 else ''}{item.difference!r}"
+
+
+def _cells(item: Comparison, style: Style) -> tuple[str, ...]:
+    better = item.status == rules.IMPROVED and not item.passed
+    word = "moved, better" if better else _WORDS.get(item.status, item.status)
+    rule = _NOTHING if item.status == rules.EXTRA else item.rule
+    cells = (item.name, value_text(item.baseline), value_text(item.measured), difference_text(item), rule, word)
+    return tuple(style.text(cell) for cell in cells)
+
+
+def _mark(item: Comparison, style: Style) -> str:
+    if item.status == rules.EXTRA:
+        return style.mark("info")
+    return style.mark("ok" if item.passed else "bad")
+
+
+def _one_line_each(
+    rows: Sequence[tuple[str, ...]], marks: Sequence[str], widths: Sequence[int], style: Style
+) -> list[str]:
+    lines = [style.paint(_GAP + _aligned(_HEADINGS, widths), "dim")]
+    return lines + [f"{mark} {_aligned(row, widths)}" for mark, row in zip(marks, rows, strict=True)]
+
+
+def _two_lines_each(
+    rows: Sequence[tuple[str, ...]], marks: Sequence[str], widths: Sequence[int], style: Style
+) -> list[str]:
+    """The name with what came of it, and below it the numbers."""
+    right = widths[4:]
+    name = max(min(widths[0], style.width - 2 - sum(right) - 2 * len(_GAP)), len(_HEADINGS[0]))
+    upper = (name, *right)
+
+    def above(cells: Sequence[str]) -> str:
+        return _aligned((cells[0], *cells[4:]), upper)
+
+    def below(cells: Sequence[str]) -> str:
+        return "    " + _aligned(cells[1:4], widths[1:4])
+
+    lines = [style.paint(_GAP + above(_HEADINGS), "dim"), style.paint(below(_HEADINGS), "dim")]
+    for mark, row in zip(marks, rows, strict=True):
+        lines += [f"{mark} {above(row)}", below(row)]
+    return lines
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return _GAP.join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()

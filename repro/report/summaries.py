@@ -1,0 +1,186 @@
+"""What capture and build did, and what a lock or an image is, for a person at a terminal."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.digest import Digest
+from repro.engines.model import ImageInfo
+from repro.lock import Lock, Metric
+from repro.plan import BuildPlan, BuiltImage, InlineFile, Item, ProjectFile, Unpack, Wheel
+from repro.report.metrics import value_text
+from repro.report.style import Style, human_size, human_time
+from repro.report.terminal import finding_lines
+from repro.runner.compare import rule_text
+from repro.runner.documents import ExpectedMetric
+from repro.verify.model import Finding
+
+_SHORT = 19
+_GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInspection:
+    """What can be told about an image without running it.
+
+    Attributes:
+        reference: What the person called it.
+        image: What the engine says.
+        lock: The lock baked into it.
+        digest: Digest of that lock.
+        findings: Where the image differs from what this lock would build.
+    """
+
+    reference: str
+    image: ImageInfo
+    lock: Lock
+    digest: Digest
+    findings: tuple[Finding, ...]
+
+
+def capture_summary(
+    lock: Lock,
+    digest: Digest,
+    path: Path,
+    *,
+    changed: bool,
+    warnings: Iterable[str],
+    seconds: float,
+    style: Style,
+) -> str:
+    """What was captured, and what to do next."""
+    place = f"{style.text(str(path))} {'written' if changed else 'unchanged'}"
+    done = f"{style.mark('ok')} {style.paint('captured', 'bold', 'green')}"
+    sections = [
+        style.fields(_lock_fields(lock)),
+        _metrics(lock.metrics, style),
+        [line for warning in warnings for line in style.wrap(f"warning: {warning}", f"{style.mark('warn')} ", lead=2)],
+        [f"{done}: {place}, {str(digest)[:_SHORT]}, {human_time(seconds)}", f"{style.arrow} next: repro build"],
+    ]
+    return _joined(sections)
+
+
+def build_summary(image: BuiltImage, layers: Sequence[tuple[str, str, int]], style: Style) -> str:
+    """What was built; `layers` are name, comment and bytes as they come in (see `layer_sizes`)."""
+    names = style.text(", ".join(image.tags) or image.id)
+    done = f"{style.mark('ok')} {style.paint('built', 'bold', 'green')}"
+    where = f"{human_size(image.size)} in {style.text(image.engine)}"
+    name = style.text(image.tags[0] if image.tags else image.id)
+    sections = [
+        _layers(layers, style),
+        [f"{done}: {names}, {image.id[:_SHORT]}, {where}", f"{style.arrow} next: repro verify {name}"],
+    ]
+    return _joined(sections)
+
+
+def layer_sizes(plan: BuildPlan) -> list[tuple[str, str, int]]:
+    """Each layer's name, comment and bytes: wheels as the files they are, everything else unpacked."""
+    return [(layer.name, layer.comment, sum(_size(item) for item in layer.items)) for layer in plan.layers]
+
+
+def lock_text(lock: Lock, digest: Digest, style: Style) -> str:
+    """A lock in short."""
+    return _joined([style.fields([("lock", str(digest)), *_lock_fields(lock)]), _metrics(lock.metrics, style)])
+
+
+def image_text(found: ImageInspection, style: Style) -> str:
+    """An image in short, and whether it is what its own lock says."""
+    image = found.image
+    fields = [
+        ("image", found.reference),
+        ("id", image.id),
+        ("tags", ", ".join(image.tags)),
+        ("registries", ", ".join(image.repo_digests)),
+        ("platform", image.platform),
+        ("size", human_size(image.size)),
+        ("user", image.user),
+        *((name, value) for name, value in sorted(image.labels.items()) if name.startswith("dev.repro.")),
+    ]
+    agree = not any(finding.severity == "error" for finding in found.findings)
+    last = (
+        f"{style.mark('ok')} what is baked in agrees with its lock; `repro verify` would rerun it"
+        if agree
+        else f"{style.mark('bad')} the image is not what its lock says"
+    )
+    sections = [
+        style.fields(fields),
+        style.fields([("lock", str(found.digest)), *_lock_fields(found.lock)]),
+        _metrics(found.lock.metrics, style),
+        [line for finding in found.findings for line in finding_lines(finding, style)],
+        [last],
+    ]
+    return _joined(sections)
+
+
+def _joined(sections: Iterable[Sequence[str]]) -> str:
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def _lock_fields(lock: Lock) -> Iterator[tuple[str, str]]:
+    subject = lock.subject
+    yield "subject", f"{subject.path} ({subject.kind}{f', kernel {subject.kernel}' if subject.kernel else ''})"
+    yield "baseline", "rerun from top to bottom" if lock.baseline.rerun else "stored outputs, unproven"
+    yield "targets", ", ".join(lock.targets)
+    supply = "a packed copy of the laptop's" if lock.python.supply == "packed" else "from the base"
+    yield "python", f"{lock.python.version}, {supply}"
+    yield "base", f"{lock.base.reference} {str(lock.base.digest)[:_SHORT]}"
+    made = [package.name for package in lock.packages if package.origin != "index"]
+    size = sum(file.size for package in lock.packages for file in package.files)
+    yield "packages", f"{len(lock.packages)}, {human_size(size)}" + (f"; made here: {', '.join(made)}" if made else "")
+    roles = Counter(file.role for file in lock.files)
+    parts = ", ".join(f"{number} {role}" for role, number in sorted(roles.items()))
+    yield "files", f"{parts}, {human_size(sum(file.size for file in lock.files))}" if parts else "none"
+    yield "outputs", ", ".join(lock.outputs)
+
+
+def _metrics(metrics: Sequence[Metric], style: Style) -> list[str]:
+    if not metrics:
+        return []
+    rows = [
+        (metric.name, value_text(metric.value), _rule(metric), metric.source)
+        for metric in sorted(metrics, key=lambda metric: metric.name)
+    ]
+    return _table(("metric", "value", "tolerance", "from"), rows, style)
+
+
+def _rule(metric: Metric) -> str:
+    rule = rule_text(
+        ExpectedMetric(
+            metric.name, metric.value, metric.direction, metric.tolerance.absolute, metric.tolerance.relative
+        )
+    )
+    return f"{rule}, {metric.direction} is better" if metric.direction else rule
+
+
+def _layers(layers: Sequence[tuple[str, str, int]], style: Style) -> list[str]:
+    rows = [(name, human_size(size), comment) for name, comment, size in layers]
+    return _table(("layer", "size", "what"), rows, style)
+
+
+def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]], style: Style) -> list[str]:
+    """Left-aligned columns; the last one is cut at the screen's edge."""
+    cells = [headings, *(tuple(style.text(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headings) - 1)]
+    lines = [
+        _GAP + _GAP.join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+        for row in cells
+    ]
+    cut = [_cut(line.rstrip(), style) for line in lines]
+    return [style.paint(cut[0], "dim"), *cut[1:]]
+
+
+def _cut(line: str, style: Style) -> str:
+    return line if len(line) <= style.width else line[: style.width - 3].rstrip() + style.text("…")
+
+
+def _size(item: Item) -> int:
+    match item:
+        case Wheel():
+            return item.file.size
+        case ProjectFile() | Unpack():
+            return item.content.size
+        case InlineFile():
+            return len(item.data)
+        case _:
+            return 0

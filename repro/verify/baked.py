@@ -1,0 +1,151 @@
+"""Is the image what its lock says? Everything that can be told without running it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from repro.digest import Digest
+from repro.engines.model import Engine, ImageInfo
+from repro.errors import ReproError, UsageError
+from repro.lock import Lock
+from repro.plan import ImageConfig, layout, make_plan, runner_digest
+from repro.plan.evaluation import make_evaluation
+from repro.verify.model import Finding
+
+_RUNNER = "repro_runner/"
+_ROOT = {"", "0", "root"}
+
+
+@dataclass(frozen=True, slots=True)
+class Baked:
+    """The files that an image carries under /opt/repro, by path relative to it; empty when it has none."""
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def lock(self) -> bytes | None:
+        """The lock, byte for byte."""
+        return self.files.get(layout.LOCK.name)
+
+    @property
+    def evaluation(self) -> bytes | None:
+        """What the runner is told."""
+        return self.files.get(layout.EVALUATION.name)
+
+    @property
+    def runner(self) -> dict[str, bytes]:
+        """The runner's own files by path below its directory."""
+        return {path.removeprefix(_RUNNER): data for path, data in self.files.items() if path.startswith(_RUNNER)}
+
+
+def read_baked(engine: Engine, image: ImageInfo) -> Baked:
+    """Read what is baked into an image; nothing is run.
+
+    Raises:
+        UsageError: The image has nothing of `repro` in it.
+    """
+    try:
+        return Baked(engine.read_files(image.id, layout.RUNNER))
+    except UsageError as error:
+        if layout.LABEL_LOCK in image.labels:
+            return Baked()
+        raise UsageError(
+            "the image was not made by `repro build`: it has neither a lock nor a runner",
+            where=image.tags[0] if image.tags else image.id,
+            fix="Build it with `repro build`.",
+        ) from error
+
+
+def check_image(lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked, ours: Digest) -> tuple[Finding, ...]:
+    """Every way in which an image differs from what the lock would build. Pure.
+
+    `ours` is the digest of this repro's own runner: another version of repro may describe the same evaluation in
+    other words, which must not be taken for tampering.
+    """
+    digest = Digest.of(lock_bytes)
+    other = tuple(_other_lock(digest, image, baked))
+    return other or (*_evaluation(lock, digest, baked, ours), *_differences(lock, lock_bytes, image, baked))
+
+
+def _other_lock(digest: Digest, image: ImageInfo, baked: Baked) -> Iterator[Finding]:
+    label = image.labels.get(layout.LABEL_LOCK, "none")
+    inside = "none" if baked.lock is None else str(Digest.of(baked.lock))
+    found = {f"its label {layout.LABEL_LOCK}": label, f"its file {layout.LOCK}": inside}
+    if set(found.values()) != {str(digest)}:
+        yield _error(
+            "lock",
+            "the image was made from another lock",
+            f"this lock: {digest}",
+            *(f"{place}: {value}" for place, value in found.items()),
+        )
+
+
+def _evaluation(lock: Lock, digest: Digest, baked: Baked, ours: Digest) -> Iterator[Finding]:
+    planned = make_evaluation(lock, digest).to_json()
+    if baked.evaluation != planned:
+        found = "none" if baked.evaluation is None else str(Digest.of(baked.evaluation))
+        same = ours == lock.runner.sha256
+        yield _error(
+            "evaluation" if same else "version",
+            f"{layout.EVALUATION} in the image is not the evaluation that the lock describes"
+            if same
+            else f"the lock was made by another repro, {lock.runner.version}, whose evaluations this one can't check",
+            *_expected_found(str(Digest.of(planned)), found),
+        )
+
+
+def _differences(lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked) -> Iterator[Finding]:
+    runner = runner_digest(baked.runner)
+    if runner != lock.runner.sha256:
+        yield _error(
+            "runner",
+            f"the runner in the image is not the one that the lock pins, repro {lock.runner.version}",
+            *_expected_found(str(lock.runner.sha256), str(runner)),
+        )
+    if image.platform not in lock.targets:
+        yield _error(
+            "platform",
+            f"the image is for {image.platform}, the lock is for {', '.join(lock.targets)}",
+        )
+    if runner == lock.runner.sha256 and image.platform in lock.targets:
+        yield from _configuration(lock, lock_bytes, image, baked)
+
+
+def _configuration(lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked) -> Iterator[Finding]:
+    """What the container would run, as whom, and in which environment."""
+    try:
+        planned = make_plan(lock, lock_bytes, baked.runner, image.platform).config
+    except ReproError as error:
+        yield _error("plan", f"nothing can be built from this lock: {error.what}")
+        return
+    yield from _user(planned, image)
+    if image.entrypoint != planned.entrypoint:
+        yield _error(
+            "entrypoint",
+            "the image does not start the runner as planned",
+            *_expected_found(" ".join(planned.entrypoint), " ".join(image.entrypoint)),
+        )
+    for name, value in sorted(planned.env.items()):
+        if image.env.get(name) != value:
+            yield _error("environment", f"the image sets {name} to another value", *_pair(value, image.env.get(name)))
+    for name, value in sorted(planned.labels.items()):
+        if name.startswith(layout.LABEL) and image.labels.get(name) != value:
+            yield _error("label", f"the label {name} has another value", *_pair(value, image.labels.get(name)))
+
+
+def _user(planned: ImageConfig, image: ImageInfo) -> Iterator[Finding]:
+    if image.user.partition(":")[0] in _ROOT:
+        yield _error("user", "the image runs as root", *_expected_found(planned.user, image.user or "none"))
+    elif image.user != planned.user:
+        yield Finding("user", "warning", "the image runs as another user", _expected_found(planned.user, image.user))
+
+
+def _pair(expected: str, found: str | None) -> tuple[str, str]:
+    return _expected_found(repr(expected), "none" if found is None else repr(found))
+
+
+def _expected_found(expected: str, found: str) -> tuple[str, str]:
+    return f"expected: {expected}", f"found:    {found}"
+
+
+def _error(kind: str, message: str, *evidence: str) -> Finding:
+    return Finding(kind, "error", message, evidence)

@@ -1,0 +1,29 @@
+"""Keeping what a run left: its record, the executed notebook, its last lines, and the verdict."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from repro.digest import Digest
+from repro.engines.model import RunOutcome
+from repro.files import atomic_write, disk_errors
+from repro.store import run_directory
+from repro.verify.document import render_verdict
+from repro.verify.model import Verdict
+
+
+def keep_evidence(verdict: Verdict, run: RunOutcome, project: Path) -> Verdict:
+    """Copy everything into a new directory below the project's `.repro/runs`; returns the verdict that names it.
+
+    Raises:
+        InfrastructureError: The disk refuses.
+    """
+    lock = "" if verdict.lock is None else f"-{Digest.parse(verdict.lock.digest).short}"
+    directory = run_directory(project, f"verify{lock}")
+    with disk_errors(directory):
+        if run.collected is not None:
+            shutil.copytree(run.collected, directory, dirs_exist_ok=True)
+    kept = replace(verdict, evidence=str(directory))
+    atomic_write(directory / "log.txt", run.log.encode("utf-8", "backslashreplace"))
+    atomic_write(directory / "verdict.json", render_verdict(kept))
+    return kept

@@ -1,0 +1,199 @@
+"""The verify stage: look the image up, check it, run it sealed, judge the run, keep the evidence."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from repro import __version__
+from repro.digest import Digest
+from repro.engines.model import Engine, ImageInfo, RunOutcome, RunSpec
+from repro.errors import ExitCode, InfrastructureError, IntegrityError, ReproError, UsageError
+from repro.lock import Lock, parse_lock
+from repro.plan import layout, runner_digest, runner_sources
+from repro.progress import Progress
+from repro.runner.documents import RunRecord
+from repro.verify.baked import Baked, check_image, read_baked
+from repro.verify.evidence import keep_evidence
+from repro.verify.judge import Judgement, judge, summarize, tampered
+from repro.verify.listen import Listener
+from repro.verify.model import Finding, ImageSummary, LockSummary, Outcome, RunSummary, Verdict
+from repro.verify.record import read_record
+
+GRACE = 60.0
+"""Seconds beyond the policy's own limit before the engine ends a run that should have ended itself."""
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is judged, by what."""
+
+    image: ImageInfo
+    baked: Baked
+    lock: Lock
+    lock_bytes: bytes
+    source: Literal["file", "image"]
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.of(self.lock_bytes)
+
+
+def verify(
+    image: str,
+    *,
+    lock: tuple[Lock, bytes] | None,
+    engine: Engine,
+    timeout: float | None,
+    memory: int | None,
+    project: Path | None,
+    progress: Progress,
+) -> Verdict:
+    """Check an image against its lock, rerun the evaluation in it, sealed, and compare every metric.
+
+    An image that isn't what the lock says is not run at all.
+
+    Args:
+        image: Name, digest or ID in the engine.
+        lock: The lock and its exact bytes; None takes the one baked into the image at its word.
+        engine: Where the image is and runs.
+        timeout: Seconds for the run; None for the lock's own limit and a little more.
+        memory: Bytes; None for the lock's limit.
+        project: Directory of the lock, whose `.repro/runs` keeps the evidence, or None to keep none.
+        progress: Hears of each cell.
+
+    Raises:
+        UsageError: The engine doesn't have the image, or it isn't one of ours.
+        IntegrityError: The lock baked into it can't be read.
+        InfrastructureError: The engine failed, so that nothing was judged.
+    """
+    started = datetime.now(UTC)
+    case = _case(find_image(engine, image), lock, engine, progress)
+    findings = check_image(case.lock, case.lock_bytes, case.image, case.baked, runner_digest(runner_sources()))
+    verdict = replace(
+        _verdict(tampered(findings), started),
+        image=_image_summary(image, case.image),
+        lock=_lock_summary(case),
+        engine=engine.info(),
+    )
+    if any(finding.severity == "error" for finding in findings):
+        return verdict
+    spec = RunSpec(
+        image=case.image.id,
+        writable=(layout.WORK, layout.OUT),
+        collect=layout.OUT,
+        timeout=case.lock.policy.timeout + GRACE if timeout is None else timeout,
+        memory=memory or case.lock.policy.memory,
+    )
+    with _ran(engine, spec, progress, case.lock.subject.path) as run:
+        judgement, summary = _judged(case, run)
+        verdict = replace(
+            verdict,
+            outcome=judgement.outcome,
+            reason=judgement.reason,
+            fix=judgement.fix,
+            metrics=judgement.metrics,
+            findings=(*findings, *judgement.findings, *_unproven(case.lock)),
+            run=summary,
+        )
+        return _kept(verdict, run, project, progress)
+
+
+def find_image(engine: Engine, reference: str) -> ImageInfo:
+    """The image. Raises UsageError, naming those that `repro` made here, when the engine doesn't have it."""
+    found = engine.image(reference) if reference and reference.isascii() else None
+    if found is not None:
+        return found
+    ours = [tag for image in engine.images_with_label(layout.LABEL_LOCK) for tag in image.tags]
+    known = f" Made by repro here: {', '.join(ours[:_MOST_NAMED])}." if ours else ""
+    raise UsageError(
+        "the engine has no such image",
+        where=reference,
+        fix=f"Build it with `repro build -t {reference}`, or pull it (`docker pull {reference}`).{known}",
+    )
+
+
+def unfinished(image: str, error: ReproError) -> Verdict:
+    """The verdict document of a verification that ended in an error instead of a judgement."""
+    outcome = Outcome.TAMPERED if error.exit_code == ExitCode.TAMPERED else Outcome.INFRASTRUCTURE_FAILED
+    evidence = (*error.problems, *error.details.splitlines())
+    place = f"{error.where}: " if error.where else ""
+    return replace(
+        _verdict(Judgement(outcome, place + error.what, error.fix), datetime.now(UTC)),
+        image=ImageSummary(image, ""),
+        findings=(Finding("unfinished", "error", error.what, evidence),) if evidence else (),
+    )
+
+
+def _case(image: ImageInfo, lock: tuple[Lock, bytes] | None, engine: Engine, progress: Progress) -> _Case:
+    baked = read_baked(engine, image)
+    if lock is not None:
+        return _Case(image, baked, *lock, source="file")
+    if baked.lock is None:
+        raise IntegrityError(
+            "the image claims to have a lock but carries none", where=str(layout.LOCK), fix="Name its lock with --lock."
+        )
+    where = f"{layout.LOCK} in the image"
+    return _Case(image, baked, parse_lock(baked.lock, where=where, progress=progress), baked.lock, source="image")
+
+
+@contextmanager
+def _ran(engine: Engine, spec: RunSpec, progress: Progress, subject: str) -> Iterator[RunOutcome]:
+    """Run to the end, with a line of progress for each cell; what was collected is removed at last."""
+    listener = Listener(progress, subject)
+    run = engine.run(spec, listener)
+    try:
+        listener.finish()
+        yield run
+    finally:
+        if run.collected is not None:
+            shutil.rmtree(run.collected, ignore_errors=True)
+
+
+def _judged(case: _Case, run: RunOutcome) -> tuple[Judgement, RunSummary]:
+    record: RunRecord | None = None
+    try:
+        record = read_record(run.collected)
+        judgement = judge(case.lock, case.digest, case.image.platform, run, record)
+    except IntegrityError as error:
+        judgement = tampered([Finding("record", "error", error.what)])
+    return judgement, summarize(run, record)
+
+
+def _kept(verdict: Verdict, run: RunOutcome, project: Path | None, progress: Progress) -> Verdict:
+    """Keep the evidence; a verdict counts also where there is no room for it."""
+    try:
+        return verdict if project is None else keep_evidence(verdict, run, project)
+    except InfrastructureError as error:
+        progress.warn(f"the evidence of this run was not kept: {error}")
+        return verdict
+
+
+def _unproven(lock: Lock) -> tuple[Finding, ...]:
+    if lock.baseline.rerun:
+        return ()
+    message = "the baseline was taken from stored outputs (--no-run): nobody has shown that the laptop reproduces it"
+    return (Finding("baseline", "warning", message),)
+
+
+def _verdict(judgement: Judgement, started: datetime) -> Verdict:
+    return Verdict(
+        outcome=judgement.outcome,
+        reason=judgement.reason,
+        fix=judgement.fix,
+        repro=__version__,
+        created=f"{started:%Y-%m-%dT%H:%M:%SZ}",
+        findings=judgement.findings,
+    )
+
+
+def _image_summary(reference: str, image: ImageInfo) -> ImageSummary:
+    return ImageSummary(reference, image.id, image.tags, image.repo_digests, image.platform)
+
+
+def _lock_summary(case: _Case) -> LockSummary:
+    return LockSummary(str(case.digest), case.source, case.lock.subject.path, case.lock.baseline.rerun)
