@@ -31,6 +31,7 @@ check: $(STAMP)  ## lint, types, architecture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/shellcheck scripts/demo scripts/make-base scripts/setup-engine scripts/setup-venv .ci/run
 	@$(BIN)/lint-imports --no-cache
 
 format: $(STAMP)  ## rewrite the code in the house format

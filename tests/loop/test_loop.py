@@ -258,7 +258,7 @@ def test_ctrl_c_during_capture_leaves_no_lock_and_no_kernel(tmp_path: Path, lapt
 
 def test_ctrl_c_during_build_leaves_nothing_in_the_engine(captured: Captured, tmp_path: Path) -> None:
     before = _running()
-    done = _interrupt_when(captured.root, "Step", "build", "--no-cache", "-t", "repro-test/never:1")
+    done = _interrupt_when(captured.root, "building the image: 40 %", "build", "--no-cache", "-t", "repro-test/never:1")
     assert done.code == ExitCode.INTERRUPTED, done
     assert _running() == before
 
