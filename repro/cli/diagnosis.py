@@ -127,7 +127,7 @@ def _index(project: Path) -> Check:
 
 
 def _certificates() -> Check:
-    return Check("certificates", "ok", f"believed: {session().trust}")
+    return Check("certificates", "ok", f"those of {session().trust}")
 
 
 def _proxies() -> Check:
@@ -167,7 +167,7 @@ def _kernels(project: Path) -> Check:
     if not usable:
         fix = "Install ipykernel in the environment of your notebook, or name it when you capture: --python PATH."
         return Check("kernels", "warn", "no Python kernel or environment was found from here", fix, listed)
-    return Check("kernels", "ok", f"{count(len(usable), 'Python kernel or environment')}", details=listed)
+    return Check("kernels", "ok", f"{count(len(usable), 'way')} to run Python from here", details=listed)
 
 
 def _lines(entries: Sequence[object]) -> tuple[str, ...]:

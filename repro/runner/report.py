@@ -25,7 +25,7 @@ class Progress:
         if event.kind == KERNEL_READY:
             self._write(f"kernel ready, {event.total} code cells\n")
         elif event.kind == CELL_STARTED:
-            self._write(f"[{event.number}/{event.total}] {_shortened(event.title)}…")
+            self._write(f"[{event.number}/{event.total}] {_shortened(event.title).removesuffix('…')}…")
             self._open = True
         elif event.kind == CELL_FINISHED:
             self._open = False
