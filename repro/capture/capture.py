@@ -3,15 +3,15 @@
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from repro import __version__
 from repro.capture.base import resolve_base
-from repro.capture.baseline import make_baseline
+from repro.capture.baseline import baseline_warnings, make_baseline
 from repro.capture.config import Config
-from repro.capture.evidence import Evidence, gather, gather_stored
+from repro.capture.evidence import Evidence, gather, gather_stored, subject_sources
 from repro.capture.interpreter import choose_interpreter, platform_of
 from repro.capture.kernels import resolve_kernel
 from repro.capture.model import Interpreter, Kernel
@@ -25,6 +25,7 @@ from repro.capture.probe import probe
 from repro.capture.project import Project, open_project, previous_lock
 from repro.capture.request import CaptureRequest, CaptureResult
 from repro.capture.surroundings import read_environment
+from repro.capture.variables import variable_warnings
 from repro.engines import Engine
 from repro.engines.select import find_engine
 from repro.errors import InfrastructureError
@@ -86,7 +87,11 @@ class _Capture:
         base = self._base(interpreter)
         python = self._interpreter(interpreter, base, targets)
         packages, runner = self._packages(interpreter, base, targets)
-        evidence, directory = self._evidence(kernel, interpreter, environment)
+        published = {package.name for package in packages if package.origin == "index"}
+        evidence, directory = self._evidence(kernel, interpreter, environment, published)
+        sources = self._sources(evidence)
+        unseen = variable_warnings(sources, self.environ, kernel.env, environment_variables(environment))
+        metrics = make_baseline(evidence.metrics, config, self.project.path, evidence.warnings)
         lock = Lock(
             subject=self.project.lock_subject(),
             baseline=Baseline(rerun=self.request.rerun),
@@ -94,14 +99,19 @@ class _Capture:
             python=python,
             base=base,
             environment=environment,
-            policy=_policy(config),
-            metrics=make_baseline(evidence.metrics, config, self.project.path),
+            policy=_policy(config, _metrics_files(self.project, evidence)),
+            metrics=metrics,
             files=evidence.files,
             outputs=evidence.outputs,
             packages=packages,
             runner=runner,
         )
-        return lock, directory, (*warnings, *evidence.warnings)
+        return lock, directory, (*warnings, *unseen, *evidence.warnings, *baseline_warnings(metrics))
+
+    def _sources(self, evidence: Evidence) -> list[str]:
+        """The text of the subject and of every local module that it imported."""
+        modules = (self.project.root / file.path for file in evidence.files if file.path.endswith(".py"))
+        return [*subject_sources(self.project), *(path.read_text("utf-8", errors="replace") for path in modules)]
 
     def _find_python(self) -> tuple[Kernel, Interpreter]:
         project = self.project
@@ -164,7 +174,7 @@ class _Capture:
         return packages, Runner(__version__, runner_digest(runner_sources()), own)
 
     def _evidence(
-        self, kernel: Kernel, interpreter: Interpreter, environment: Environment
+        self, kernel: Kernel, interpreter: Interpreter, environment: Environment, published: Collection[str]
     ) -> tuple[Evidence, Path | None]:
         if not self.request.rerun:
             return gather_stored(self.project, interpreter), None
@@ -178,10 +188,11 @@ class _Capture:
             environment={**kernel.env, **environment_variables(environment)},
             timeout=config.timeout,
             cell_timeout=config.cell_timeout,
-            metrics_files=config.metrics_files,
+            metrics_files=project.metrics_files,
         )
         directory = run_directory(project.root, "capture")
-        return gather(project, interpreter, evaluation, directory, self.progress), directory
+        evidence = gather(project, interpreter, evaluation, directory, published=published, progress=self.progress)
+        return evidence, directory
 
 
 def _engine(environ: Mapping[str, str]) -> Engine | None:
@@ -192,11 +203,19 @@ def _engine(environ: Mapping[str, str]) -> Engine | None:
         return None
 
 
-def _policy(config: Config) -> Policy:
+def _metrics_files(project: Project, evidence: Evidence) -> tuple[str, ...]:
+    """Those that the author names, else those that metrics were found in."""
+    if project.config.metrics_files is not None:
+        return project.config.metrics_files
+    sources = {metric.source for metric in evidence.metrics}
+    return tuple(path for path in project.metrics_files if path in sources)
+
+
+def _policy(config: Config, metrics_files: tuple[str, ...]) -> Policy:
     return Policy(
         timeout=config.timeout,
         cell_timeout=config.cell_timeout,
         memory=config.memory,
         allow_patch_drift=config.allow_patch_drift,
-        metrics_files=config.metrics_files,
+        metrics_files=metrics_files,
     )

@@ -55,7 +55,10 @@ class IndexConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A project's settings. Attributes follow the tables of repro.toml."""
+    """A project's settings. Attributes follow the tables of repro.toml.
+
+    `metrics_files` is None when the author names none: the usual names are looked for then.
+    """
 
     kernel: str | None = None
     timeout: float = DEFAULT_TIMEOUT
@@ -64,7 +67,7 @@ class Config:
     env: tuple[str, ...] = ()
     threads: int | None = None
     files: FileRules = field(default_factory=FileRules)
-    metrics_files: tuple[str, ...] = ("metrics.json",)
+    metrics_files: tuple[str, ...] | None = None
     metric_policies: dict[str, MetricPolicy] = field(default_factory=dict)
     index: IndexConfig = field(default_factory=IndexConfig)
     base: str | None = None
@@ -152,7 +155,7 @@ def _config(table: Table) -> Config:
         env=run.texts("env", required=False),
         threads=run.optional_size("threads") or None,
         files=_files(_section(table, "files")),
-        metrics_files=metrics.paths("files") if metrics.has("files") else ("metrics.json",),
+        metrics_files=metrics.paths("files") if metrics.has("files") else None,
         metric_policies=dict(_policies(_section(metrics, "policy"))),
         index=_index(_section(table, "index")),
         base=base.optional_text("image"),

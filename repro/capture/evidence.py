@@ -1,12 +1,13 @@
 """Rerunning the subject and gathering what it used: metrics, files, outputs. Or, without a run, what is stored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from repro.capture.inputs import FileEvidence, InputReport, collect_inputs
 from repro.capture.model import Interpreter
 from repro.capture.outside import Outside
+from repro.capture.ownership import check_imports
 from repro.capture.project import Project
 from repro.capture.snapshot import take_snapshot
 from repro.capture.static_inputs import static_inputs
@@ -42,7 +43,13 @@ class Evidence:
 
 
 def gather(
-    project: Project, interpreter: Interpreter, evaluation: Evaluation, out: Path, progress: Progress
+    project: Project,
+    interpreter: Interpreter,
+    evaluation: Evaluation,
+    out: Path,
+    *,
+    published: Collection[str],
+    progress: Progress,
 ) -> Evidence:
     """Run the subject in place and see what it used.
 
@@ -51,6 +58,7 @@ def gather(
         interpreter: Its environment, whose own files never count.
         evaluation: How to run it.
         out: Where the run leaves its record, the trace and the executed notebook.
+        published: Names of the packages that are locked as files of an index.
         progress: Gets a line for each cell.
 
     Raises:
@@ -63,7 +71,11 @@ def gather(
     after = take_snapshot(project.root)
     trace = read_trace(out / TRACE)
     evidence = FileEvidence(trace, watcher.seen(), before, after)
+    _check_imports(trace, interpreter, published, project)
     report = _inputs(project, evidence, Outside(interpreter, [out]))
+    if report.only_watched:
+        seen = ", ".join(report.only_watched)
+        progress.note(f"Opened by compiled code, or by another program meanwhile, and locked: {seen}")
     warnings = (*record.warnings, *report.warnings, *_network(trace))
     return Evidence(record.metrics, report.files, report.outputs, warnings)
 
@@ -74,14 +86,14 @@ def gather_stored(project: Project, interpreter: Interpreter) -> Evidence:
     Raises:
         CaptureError: A file can't be locked, or the stored metrics can't be read.
     """
-    collected = stored_metrics(project.notebook, project.root, project.config.metrics_files)
+    collected = stored_metrics(project.notebook, project.root, project.metrics_files)
     if collected.failure is not None:
         raise failure_error(collected.failure, project.path)
     now = take_snapshot(project.root)
-    trace = static_inputs(_sources(project), project.root, project.subject.parent)
+    trace = static_inputs(subject_sources(project), project.root, project.subject.parent)
     report = _inputs(project, FileEvidence(trace, WatchedFiles(), now, now), Outside(interpreter))
     warning = "nothing was run: the metrics are stored ones, the files are those that the source names"
-    outputs = [path for path in (project.root / name for name in project.config.metrics_files) if path.is_file()]
+    outputs = [path for path in (project.root / name for name in project.metrics_files) if path.is_file()]
     written = {path.relative_to(project.root).as_posix() for path in outputs}
     return Evidence(
         metrics=collected.metrics,
@@ -91,10 +103,22 @@ def gather_stored(project: Project, interpreter: Interpreter) -> Evidence:
     )
 
 
-def _sources(project: Project) -> list[str]:
+def subject_sources(project: Project) -> list[str]:
+    """The text of each code cell, or of the script."""
     if project.notebook is None:
         return [project.subject.read_text(encoding="utf-8", errors="replace")]
     return [cell.source for cell in project.notebook.cells if cell.cell_type == "code"]
+
+
+def _check_imports(trace: Trace, interpreter: Interpreter, published: Collection[str], project: Project) -> None:
+    problems = check_imports(trace.modules, interpreter, published)
+    if problems:
+        raise CaptureError(
+            "modules that the run imported would not be the same in the image",
+            where=project.path,
+            problems=problems,
+            fix="Follow the cure given with each, then capture again.",
+        )
 
 
 def _inputs(project: Project, evidence: FileEvidence, outside: Outside) -> InputReport:
@@ -126,7 +150,7 @@ def run_evaluation(evaluation: Evaluation, root: Path, out: Path, progress: Prog
     """
     display = _CellDisplay(progress, evaluation)
     record = execute(evaluation, root, out, display.show)
-    display.finish()
+    display.finish("stopped" if record.failure else "")
     if record.failure is not None:
         raise failure_error(record.failure, evaluation.path)
     return record
@@ -139,6 +163,8 @@ def failure_error(failure: Failure, subject: str) -> EvaluationError | CaptureEr
     if failure.kind == "metrics":
         return CaptureError(failure.message, where=subject, problems=failure.problems, details=details)
     kind, fix = _FAILURES.get(failure.kind, (EvaluationError, None))
+    if failure.kind == "cell" and failure.cell is None:
+        fix = "Make the script run by itself, then capture again; its arguments follow `--`, or [run] args."
     return kind(failure.message, where=where, problems=failure.problems, details=details, fix=fix)
 
 
@@ -172,9 +198,9 @@ class _CellDisplay:
         if handler:
             handler(event)
 
-    def finish(self) -> None:
+    def finish(self, summary: str) -> None:
         if self._task:
-            self._task.finish()
+            self._task.finish(summary)
 
     def _started(self, event: Event) -> None:
         self._task = self._task or self._progress.start(f"Running {self._path}", event.total, "cells")

@@ -6,14 +6,14 @@ project looked like before and after (the snapshots).
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from repro.capture.config import FileRules
 from repro.capture.hashing import lock_files, sayable, shown, unsayable
-from repro.capture.outside import Outside
+from repro.capture.outside import Outside, leaving_link
 from repro.capture.roles import matches, role_of
 from repro.capture.snapshot import FileState, Snapshot, ignored
 from repro.capture.watch import FileEvents, WatchedFiles
@@ -63,12 +63,15 @@ class InputReport:
         outputs: Project-relative paths that the run made or changed, sorted.
         problems: What can't be locked, each with its cure; the capture fails when there is any.
         warnings: For the author.
+        only_watched: Paths of `files` that only the watcher reported, sorted: compiled code of the run opened them, or
+            another program did meanwhile. None that Python reported, that a glob includes, or that is the subject.
     """
 
     files: tuple[LockedFile, ...]
     outputs: tuple[str, ...]
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
+    only_watched: tuple[str, ...] = ()
 
 
 def collect_inputs(
@@ -94,10 +97,13 @@ def collect_inputs(
     sorter.take_modules()
     for path in evidence.trace.reads:
         sorter.take_read(path)
+    reported = sorter.real_inputs()
     for path in evidence.watched.files:
         sorter.take_watched(path)
+    watched = set(sorter.inputs)
     sorter.take_included()
     sorter.take_subject(subject)
+    watched -= {*reported, *sorter.included, subject}
     files, problems = lock_files(
         root,
         sorter.inputs,
@@ -111,6 +117,7 @@ def collect_inputs(
         outputs=tuple(path for path in outputs if sayable(path)),
         problems=tuple(sorted({*sorter.problems, *problems, *map(unsayable, outputs)} - {""})),
         warnings=(*evidence.watched.warnings, *sorted(sorter.warnings)),
+        only_watched=tuple(file.path for file in files if file.path in watched),
     )
 
 
@@ -127,6 +134,7 @@ class _Sorter:
     modules: set[str] = field(default_factory=set)
     problems: set[str] = field(default_factory=set)
     warnings: set[str] = field(default_factory=set)
+    included: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.trace_reads = self._relative_times(self.evidence.trace.reads)
@@ -171,7 +179,8 @@ class _Sorter:
                 if path in written:
                     self.warnings.add(f"{path} is included by repro.toml, but the run writes it: it is not locked")
                 else:
-                    self.inputs.add(path)
+                    self.included.add(path)
+        self.inputs |= self.included
 
     def take_subject(self, subject: str) -> None:
         """The notebook or script itself, whatever the globs say."""
@@ -207,6 +216,11 @@ class _Sorter:
         else:
             self.outputs.add(path)
 
+    def real_inputs(self) -> set[str]:
+        """The inputs so far, and the files that those which are links stand for, which is what the system reports."""
+        real = (self.relative(os.path.realpath(self.root / path)) for path in self.inputs)
+        return self.inputs.union(path for path in real if path is not None)
+
     def written(self) -> set[str]:
         """Files that the run made or changed and that are still there."""
         before = self.evidence.before.files
@@ -240,7 +254,7 @@ class _Sorter:
         real = os.path.realpath(self.root / path)
         inside = self.relative(real)
         if inside is None:
-            link = _leaving_link(self.root, path)
+            link = leaving_link(self.root, path)
             self.problems.add(
                 f"{link} is a link that leads out of the project, to {shown(os.path.realpath(self.root / link))}; "
                 "put the file itself there"
@@ -281,12 +295,3 @@ def _packages(root: Path, path: str) -> Iterator[str]:
         marker = str(folder / "__init__.py")
         if (root / marker).is_file():
             yield marker
-
-
-def _leaving_link(root: Path, path: str) -> str:
-    """The part of a path, from its left, whose link leaves the project."""
-    steps: Iterable[PurePosixPath] = [*reversed(PurePosixPath(path).parents), PurePosixPath(path)]
-    for step in steps:
-        if not Path(os.path.realpath(root / step)).is_relative_to(root):
-            return str(step)
-    return path

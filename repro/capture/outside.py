@@ -1,17 +1,22 @@
 """Which files outside of the project a run may read: the environment's, the system's, its own temporary ones."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import repro
 from repro.capture.model import Interpreter
 
 _SYSTEM = (
-    *("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/etc", "/proc", "/sys", "/dev", "/run"),
+    *("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/libexec", "/usr/share", "/usr/include"),
+    *("/usr/bin", "/usr/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/etc", "/proc", "/sys"),
     *("/var/cache/fontconfig", "/var/lib/dbus", "/System", "/Library", "/private/etc", "/private/var/db"),
 )
+_SHARED = ("/", "/usr", "/usr/local")  # prefixes that hold more than Python
+_OWN = ("bin", "include", "lib", "lib32", "lib64", "etc/jupyter", "etc/ipython", "share/jupyter")
+_SITES = ("site-packages", "dist-packages")
 _HOME = (
     *(".jupyter", ".ipython", ".matplotlib", ".fonts", ".fontconfig", ".fonts.conf", ".nv", ".python_history"),
     *(".config/jupyter", ".config/ipython", ".config/matplotlib", ".config/fontconfig", ".config/pip"),
@@ -19,7 +24,7 @@ _HOME = (
     *(".local/share/jupyter", ".local/share/fonts", ".local/share/ipython", ".triton"),
     *("Library/Jupyter", "Library/Fonts", "Library/Caches/matplotlib"),
 )
-_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - only asked about, never written to
+_TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - only asked about, never written to
 _VARIABLES = (
     *("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR"),
     *("PYTHONPYCACHEPREFIX", "NUMBA_CACHE_DIR", "FONTCONFIG_FILE", "FONTCONFIG_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
@@ -46,7 +51,7 @@ class Outside:
 
     def belongs(self, path: str) -> bool:
         """Whether a file is part of the environment, the system, or a tool's own configuration and caches."""
-        return any(_within(spelled, self._places) for spelled in {path, os.path.realpath(path)})
+        return _device(path) or any(_within(spelled, self._places) for spelled in {path, os.path.realpath(path)})
 
     def made_by_run(self, path: str, started_ns: int) -> bool:
         """Whether it is a temporary file that is gone again or was made since `started_ns` (since 1970)."""
@@ -58,8 +63,22 @@ class Outside:
             return True
 
 
+def leaving_link(root: Path, path: str) -> str:
+    """The part of a path, from its left, whose link leaves the project."""
+    steps: Iterable[PurePosixPath] = [*reversed(PurePosixPath(path).parents), PurePosixPath(path)]
+    for step in steps:
+        if not Path(os.path.realpath(root / step)).is_relative_to(root):
+            return str(step)
+    return path
+
+
 def _environment(interpreter: Interpreter) -> Iterator[str]:
-    yield from (os.fspath(interpreter.prefix), os.fspath(interpreter.base_prefix))
+    for prefix in (os.fspath(interpreter.prefix), os.fspath(interpreter.base_prefix)):
+        if os.path.normpath(prefix) in {*_SHARED, os.path.expanduser("~"), os.path.expanduser("~/.local")}:  # noqa: PTH111
+            yield from (os.path.join(prefix, folder) for folder in _OWN)  # noqa: PTH118
+        else:
+            yield prefix
+    yield from (path for path in interpreter.sys_path if os.path.basename(path) in _SITES)  # noqa: PTH119
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     yield from (interpreter.paths[name] for name in names if name in interpreter.paths)
     for one in (*interpreter.distributions, *interpreter.shadowed):
@@ -77,7 +96,15 @@ def _home(environ: Mapping[str, str]) -> Iterator[str]:
         tools = [one.removeprefix(name or ".local/share/") for one in _HOME if one.startswith(name or ".local/share/")]
         yield from (os.fspath(Path(folder) / tool) for tool in tools if folder)
     if environ.get("XDG_RUNTIME_DIR"):
-        yield environ["XDG_RUNTIME_DIR"]
+        yield os.path.join(environ["XDG_RUNTIME_DIR"], "jupyter")  # noqa: PTH118 - next to it lie mounted shares
+
+
+def _device(path: str) -> bool:
+    """Whether it is a terminal, `/dev/null` or the like: nothing that a lock could hold."""
+    try:
+        return _within(path, ("/dev",)) and stat.S_ISCHR(os.stat(path).st_mode)  # noqa: PTH116
+    except OSError:
+        return False
 
 
 def _spellings(place: str) -> set[str]:

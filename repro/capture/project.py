@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from nbformat import NotebookNode
@@ -12,6 +12,8 @@ from repro.capture.notebook import kernel_name, load_notebook
 from repro.capture.request import CaptureRequest
 from repro.errors import UsageError
 from repro.lock import Subject, load_lock
+
+_METRICS_FILES = ("metrics.json", "metrics.yaml", "metrics.yml", "metrics.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,14 @@ class Project:
     def path(self) -> str:
         """The subject relative to the root, POSIX."""
         return self.subject.relative_to(self.root).as_posix()
+
+    @property
+    def metrics_files(self) -> tuple[str, ...]:
+        """Files that may hold metrics: those of repro.toml, else the usual names beside the subject and in the root."""
+        if self.config.metrics_files is not None:
+            return self.config.metrics_files
+        folders = dict.fromkeys([PurePosixPath(self.path).parent, PurePosixPath()])
+        return tuple(str(folder / name) for folder in folders for name in _METRICS_FILES)
 
     def lock_subject(self) -> Subject:
         """How the lock names it."""

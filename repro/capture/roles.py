@@ -76,5 +76,15 @@ _WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 def _plain(part: str) -> str:
     if part.startswith("[") and part.endswith("]"):
-        return f"[^{part[2:-1]}]" if part.startswith("[!") else part
+        wanted = f"[^{part[2:-1]}]" if part.startswith("[!") else part
+        return wanted if _compiles(wanted) else re.escape(part)
     return re.escape(part)
+
+
+def _compiles(text: str) -> bool:
+    """Whether it is a regular expression: `[z-a]` is none, and then a glob means these very characters."""
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True

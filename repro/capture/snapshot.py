@@ -21,6 +21,7 @@ IGNORED_FOLDERS = frozenset(
         ".ruff_cache",
     }
 )
+_IGNORED_ENDINGS = (".egg-info", ".dist-info")  # what an editable install or a build leaves
 _IGNORED_FILES = ("repro.lock", ".DS_Store", "Thumbs.db", "*~", ".#*", "#*#", ".~*", "*.swp", "*.swo", ".*.sw[a-p]")
 
 
@@ -75,8 +76,9 @@ def ignored_file(name: str) -> bool:
 
 
 def ignored_folder(path: str) -> bool:
-    """Whether a folder is a cache, a repository's own, or a Python environment (virtual or conda's)."""
-    if os.path.basename(path) in IGNORED_FOLDERS:  # noqa: PTH119 - called for every folder of a scan
+    """Whether a folder is a cache, a repository's or a build's own, or a Python environment (virtual or conda's)."""
+    name = os.path.basename(path)  # noqa: PTH119 - called for every folder of a scan
+    if name in IGNORED_FOLDERS or (name.endswith(_IGNORED_ENDINGS) and os.path.isdir(path)):  # noqa: PTH112 - likewise
         return True
     return any(os.path.lexists(f"{path}/{mark}") for mark in ("pyvenv.cfg", "conda-meta"))
 

@@ -51,10 +51,10 @@ def read_environment(
 
 def timezone_name(environ: Mapping[str, str], localtime: Path = _LOCALTIME, timezone: Path = _TIMEZONE) -> str:
     """The IANA name of the laptop's time zone, UTC when it can't be told."""
-    if environ.get("TZ"):
-        return environ["TZ"].removeprefix(":")
-    target = os.path.realpath(localtime)
-    _, found, name = target.partition("zoneinfo/")
+    named = environ.get("TZ", "").removeprefix(":")
+    if named and not named.startswith("/"):
+        return named
+    _, found, name = os.path.realpath(named or localtime).partition("zoneinfo/")
     if found:
         return name.removeprefix("posix/").removeprefix("right/")
     try:

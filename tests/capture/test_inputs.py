@@ -331,6 +331,30 @@ def test_a_file_that_changes_while_it_is_hashed_is_named(project: Project) -> No
     assert report.problems[0].startswith("a.csv changed after the run")
 
 
+def test_what_only_the_watcher_saw_is_told_apart(project: Project) -> None:
+    names = ("main.py", "c.csv", "python.csv", "real.csv", "wanted.csv", "module.py")
+    project.write(dict.fromkeys(names, "x"))
+    (project.root / "link.csv").symlink_to("real.csv")
+    now = take_snapshot(project.root)
+    watched = WatchedFiles(dict.fromkeys(now.files, FileEvents(1, read_before=True)))
+    reads = {str(project.root / name): 1 for name in ("python.csv", "link.csv")}
+    trace = Trace(reads=reads, modules={"module": str(project.root / "module.py")})
+    report = project.collect(FileEvidence(trace, watched, now, now), FileRules(include=("wanted.*",)))
+    assert set(roles(report)) == {*now.files, "link.csv"}
+    assert report.only_watched == ("c.csv",)
+    report = project.collect(FileEvidence(trace, WatchedFiles(), now, now))
+    assert report.only_watched == ()
+
+
+def test_what_an_editable_install_leaves_in_the_project_never_counts(project: Project) -> None:
+    left = ("src/thing.egg-info/SOURCES.txt", "thing.egg-info/PKG-INFO", "build/thing-1.0.dist-info/METADATA")
+    project.write({"main.py": "", "a.csv": "x", "notes.egg-info": "a file", **dict.fromkeys(left, "x")})
+    assert set(take_snapshot(project.root).files) == {"main.py", "a.csv", "notes.egg-info"}
+    report = project.run(f"[open(name).read() for name in {('a.csv', *left)!r}]")
+    assert roles(report) == {"a.csv": "data", "main.py": "code"}
+    assert (report.problems, report.outputs) == ((), ())
+
+
 def test_warnings_of_the_watcher_are_passed_on(project: Project) -> None:
     project.write({"main.py": ""})
     now = take_snapshot(project.root)
@@ -373,6 +397,9 @@ def test_roles_by_name(path: str, role: str) -> None:
         ("part-[!0-3].csv", "part-2.csv", False),
         ("a?.csv", "ab.csv", True),
         ("a+b.csv", "aab.csv", False),
+        ("part-[z-a].csv", "part-[z-a].csv", True),
+        ("part-[z-a].csv", "part-z.csv", False),
+        ("[z-a]?.csv", "[z-a]1.csv", True),
         ("/srv/**/*.csv", "/srv/x/y/a.csv", True),
     ],
 )

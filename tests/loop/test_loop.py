@@ -298,6 +298,20 @@ def test_a_script_goes_the_same_way(tmp_path: Path, bare_python: Path, image: st
     assert done.code == 0, done
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "metrics.yaml"])
+def test_the_usual_metrics_files_are_found_beside_the_subject(tmp_path: Path, bare_python: Path, name: str) -> None:
+    root = make_script(tmp_path / "p", bare_python)
+    (root / "nested").mkdir()
+    text = (root / "evaluate.py").read_text(encoding="utf-8").replace("metrics.json", name)
+    (root / "nested" / "evaluate.py").write_text(text, encoding="utf-8")
+    (root / "metrics.json").write_text('{"rmse": 7.0}', encoding="utf-8")
+    done = repro(root, "capture", "nested/evaluate.py")
+    assert done.code == 0, done
+    lock = parse_lock((root / "repro.lock").read_bytes())
+    assert lock.policy.metrics_files == (f"nested/{name}",)
+    assert [metric.value for metric in lock.metrics] == [200, 0.1 + 0.2]
+
+
 def test_folders_that_the_run_writes_into_are_there(tmp_path: Path, bare_python: Path, image: str) -> None:
     root = make_script(tmp_path / "p", bare_python, "open('plots/x', 'w').close()")
     (root / "plots").mkdir()
@@ -379,3 +393,26 @@ def test_stored_outputs_are_taken_only_as_unproven(project: Path) -> None:
     assert not stored.baseline.rerun
     assert {m.name for m in stored.metrics} == {m.name for m in first.metrics}
     assert {f.path for f in stored.files} == {f.path for f in first.files}
+
+
+def test_a_variable_that_the_image_will_not_have_is_told_by_name_only(
+    tmp_path: Path, bare_python: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_STAGE", "s3cret-stage")
+    root = make_script(tmp_path / "p", bare_python, "metrics['stage'] = len(os.environ['MODEL_STAGE'])")
+    done = repro(root, "capture", "evaluate.py")
+    assert done.code == 0, done
+    assert "MODEL_STAGE" in done.out
+    assert "s3cret-stage" not in done.out + done.err + (root / "repro.lock").read_text(encoding="utf-8")
+
+
+def test_a_module_that_no_package_owns_is_refused_by_name(tmp_path: Path, laptop_python: Path) -> None:
+    root = make_script(tmp_path / "p", laptop_python, "import copied_by_hand")
+    (root / ".venv").unlink()
+    shutil.copytree(laptop_python.parent.parent, root / ".venv", symlinks=True)
+    (site_packages,) = (root / ".venv").glob("lib/*/site-packages")
+    (site_packages / "copied_by_hand.py").write_text("x = 1\n", encoding="utf-8")
+    done = repro(root, "capture", "evaluate.py")
+    assert done.code == ExitCode.USAGE, done
+    assert "copied_by_hand" in done.err
+    assert not (root / "repro.lock").exists()
