@@ -17,11 +17,12 @@ from repro.files import disk_errors
 from repro.plan import Artifacts, BuildPlan, BuiltImage, layout
 from repro.progress import Progress
 from repro_docker.base import ensure_base
-from repro_docker.cancel import stopped_on_error
+from repro_docker.cancel import follow
 from repro_docker.context import context_size, stream_context, write_context
 from repro_docker.dockerfile import build_arguments
-from repro_docker.leftovers import Leftovers
+from repro_docker.leftovers import Leftovers, Made
 from repro_docker.log import BuildLog
+from repro_docker.turns import turn
 
 
 class DockerBuilder:
@@ -44,9 +45,9 @@ class DockerBuilder:
         """Build the image and tag it (see `repro.plan.Builder.build`)."""
         engine = self._engine or find_engine()
         ensure_base(engine, plan, progress)
-        with Leftovers(engine, plan) as leftovers:
-            log = BuildLog(progress, leftovers.saw)
-            image = self._run(engine, plan, artifacts, progress, log, no_cache=no_cache)
+        made = Made()
+        with turn(plan.lock_digest, progress), Leftovers(engine, plan, made) as leftovers:
+            image = self._run(engine, plan, artifacts, progress, made, no_cache=no_cache)
             _check_result(plan, image)
             _tag(engine, image, tags, plan)
             leftovers.keep(image.id)
@@ -77,11 +78,12 @@ class DockerBuilder:
         plan: BuildPlan,
         artifacts: Artifacts,
         progress: Progress,
-        log: BuildLog,
+        made: Made,
         *,
         no_cache: bool,
     ) -> ImageInfo:
         sending = progress.start("sending the build context", context_size(plan), "bytes")
+        log = BuildLog(progress)
         context = stream_context(plan, artifacts, sending.advance)
         with (
             closing_responses(engine.client.api) as responses,
@@ -102,9 +104,7 @@ class DockerBuilder:
                 use_config_proxy=False,
             )
             sending.finish()
-            with stopped_on_error(responses[-1]):
-                for line in lines:
-                    log.add(line)
+            follow(responses[-1], lines, made.hear, log.add)
         image = engine.image(log.finished(plan))
         if image is None:
             raise InfrastructureError("the engine lost the image that it had just built")
@@ -122,6 +122,8 @@ def _check_result(plan: BuildPlan, image: ImageInfo) -> None:
     ]
     if image.entrypoint != config.entrypoint:
         problems.append(f"entry point: the plan says {config.entrypoint}, the image {image.entrypoint}")
+    if image.cmd:
+        problems.append(f"arguments: the plan has none, the image {image.cmd}")
     if image.user != config.user:
         problems.append(f"user: the plan says {config.user}, the image {image.user}")
     if image.platform != plan.target:

@@ -1,52 +1,96 @@
-"""Giving a build up so that the engine stops it, and knowing when it has stopped."""
+"""Following a build, giving it up so that the engine stops it, and hearing what it made until then."""
 
 import contextlib
 import os
+import queue
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable
 
 import requests
 
 from repro.engines.failures import to_the_end
 
 _SECONDS = 120.0
-_BLOCK = 1 << 16
+
+Message = dict[str, object]
 
 
-@contextlib.contextmanager
-def stopped_on_error(response: requests.Response) -> Iterator[None]:
-    """On any error in this block, Ctrl-C included, end what the engine does for a running request, and wait for that.
+def follow(
+    response: requests.Response,
+    messages: Iterable[Message],
+    hear: Callable[[Message], None],
+    show: Callable[[Message], None],
+) -> None:
+    """Pass each message of a running request on: to `hear` in any case, to `show` until an error, Ctrl-C included.
 
-    Only our half of the connection is closed. The engine takes that for a client that went away, ends the build after
-    the step it is in, and closes the other half: that is how we know. Closing both would leave it to chance whether
-    that step's image appears before or after we tidy up.
+    On such an error only our half of the connection is closed. The engine takes that for a client that went away, ends
+    the build after the step it is in, says what that made, and closes the other half. Closing both would leave it to
+    chance whether that step's image appears before or after we tidy up, and nobody would know whose it is. A thread
+    of its own does the reading, since Ctrl-C in the middle of that would break the stream.
     """
     held = _second_handle(response)
-    try:
-        yield
-    except BaseException:
-        if held is not None:
-            to_the_end(lambda: _hang_up(held))
-        raise
-    finally:
-        if held is not None:
-            held.close()
+    if held is None:  # as with SSH: whoever tidies up has to look more than once
+        for message in messages:
+            hear(message)
+            show(message)
+        return
+    with held:
+        reader = _Reader(messages, hear)
+        try:
+            for message in reader:
+                show(message)
+        except BaseException:
+            to_the_end(lambda: _hang_up(held, reader))
+            raise
+
+
+class _Reader:
+    """Reads messages in a thread; iterating gives them, and raises what reading raised."""
+
+    def __init__(self, messages: Iterable[Message], hear: Callable[[Message], None]) -> None:
+        self._messages = messages
+        self._hear = hear
+        self._queue: queue.SimpleQueue[Message | BaseException | None] = queue.SimpleQueue()
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def __iter__(self) -> "_Reader":
+        return self
+
+    def __next__(self) -> Message:
+        item = self._queue.get()
+        if item is None:
+            raise StopIteration
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+    def _read(self) -> None:
+        end: BaseException | None = None
+        try:
+            for message in self._messages:
+                self._hear(message)
+                self._queue.put(message)
+        except BaseException as error:  # noqa: BLE001 - handed over to the caller's thread
+            end = error
+        self._queue.put(end)
 
 
 def _second_handle(response: requests.Response) -> socket.socket | None:
-    """The connection's socket once more: urllib3 closes its own as soon as an interrupted read raises."""
+    """The connection's socket once more: urllib3 closes its own where it likes."""
     sock = getattr(getattr(response.raw, "connection", None), "sock", None)
     if not isinstance(sock, socket.socket):
         return None
     try:
         return socket.socket(fileno=os.dup(sock.fileno()))
     except OSError:
-        return None  # not a real one, as with SSH: whoever tidies up has to look more than once
+        return None
 
 
-def _hang_up(held: socket.socket) -> None:
+def _hang_up(held: socket.socket, reader: _Reader) -> None:
     with contextlib.suppress(OSError):
-        held.settimeout(_SECONDS)
         held.shutdown(socket.SHUT_WR)
-        while held.recv(_BLOCK):
-            pass
+    reader.thread.join(_SECONDS)
+    with contextlib.suppress(OSError):
+        held.shutdown(socket.SHUT_RDWR)

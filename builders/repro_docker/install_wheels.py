@@ -23,6 +23,8 @@ LAYERS = Path("/layers")
 TAMPERED = 5
 MARK = "repro: "
 """Begins the line that says why the exit code is `TAMPERED`."""
+INSTALLING = "installing "
+"""Begins the line that names the next wheel."""
 MTIME = 315532800
 """1980-01-01, the earliest that a zip can say: one time for every file."""
 
@@ -73,7 +75,7 @@ def main(manifest: Path) -> int:
 
 def check_python(expected: str, environment: str) -> None:
     """Whether this interpreter, and the environment that points to it, have the expected version."""
-    found = platform.python_version().rstrip("+")
+    found, expected = platform.python_version().rstrip("+"), expected.rstrip("+")
     if found != expected:
         raise PlanError(f"the plan wants Python {expected}, but {sys.executable} in the base is Python {found}")
     python = Path(environment) / "bin" / "python"
@@ -101,7 +103,7 @@ def install_layer(plan: dict[str, Any], layer: dict[str, Any], context: Path, cl
     root.mkdir(parents=True)
     for wheel in layer["wheels"]:
         path = checked_wheel(context / "wheels" / layer["name"], wheel)
-        print(f"installing {wheel['file']}", flush=True)  # noqa: T201 - this is a program
+        print(f"{INSTALLING}{wheel['file']}", flush=True)  # noqa: T201 - this is a program
         install_wheel(path, root, wheel["prefix"], plan["environment"], claims)
     settle_times(root)
 

@@ -2,19 +2,19 @@
 
 import re
 from collections import deque
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 from repro.engines.failures import refused
 from repro.errors import InfrastructureError, IntegrityError
 from repro.plan import BuildPlan
 from repro.progress import Progress, Task
-from repro_docker.install_wheels import MARK, TAMPERED
+from repro_docker.install_wheels import INSTALLING, MARK, TAMPERED
 
 _STEP = re.compile(r"step (\d+)/(\d+) ?: (.*)", re.IGNORECASE)
-_IMAGE = re.compile(r"-{2,3}> (?:using cache )?([0-9a-f]{12,64})", re.IGNORECASE)
 _BUILT = re.compile(r"successfully built ([0-9a-f]{12,64})", re.IGNORECASE)
-_ROUTINE = re.compile(r"^ -{3}> (?:running in|using cache)|^removing intermediate container", re.IGNORECASE)
+_ROUTINE = re.compile(
+    r"^ ?-{2,3}> (?:running in|using cache|[0-9a-f]{12,64}$)|^removing intermediate container", re.IGNORECASE
+)
 _WARNING = re.compile(r"\[?warn(?:ing)?\]?[: ]", re.IGNORECASE)
 _TAIL = 60
 
@@ -24,12 +24,10 @@ class BuildLog:
 
     Args:
         progress: Told of steps and warnings.
-        saw: Called with each ID of an image that the build made or used, as abbreviated by the engine.
     """
 
-    def __init__(self, progress: Progress, saw: Callable[[str], None]) -> None:
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._saw = saw
         self._task: Task | None = None
         self._lines: deque[str] = deque(maxlen=_TAIL)
         self._rest = ""
@@ -76,12 +74,12 @@ class BuildLog:
             self._step(step)
         elif built := _BUILT.match(line):
             self._image = self._image or built[1]
-        elif image := _IMAGE.search(line):
-            self._saw(image[1])
         elif _ROUTINE.search(line):
             return
         elif _WARNING.match(line):
             self._progress.warn(line)
+        elif self._task is not None and line.startswith(INSTALLING):
+            self._task.advance(0, line)
         else:
             self._progress.note(line)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from repro.build.builders import find_builder
 from repro.build.project import check_project
 from repro.digest import Digest
-from repro.errors import IntegrityError, UsageError
+from repro.errors import InfrastructureError, IntegrityError, UsageError
 from repro.http import Session, per_thread, session
 from repro.lock import LockedFile, load_lock
 from repro.plan import Artifacts, Builder, BuildPlan, BuiltImage, Unpack, Wheel, make_plan, runner_sources
@@ -18,6 +18,8 @@ from repro.store import ObjectStore, Wanted, artifact_cache, fetch_all, project_
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _TAG = re.compile(rf"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*(?::[\w][\w.-]{{0,127}})?", re.ASCII)
+
+_CARRY = "Copy .repro/objects from where the lock was captured (docs/how-to/carry-objects.md), or capture again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def build(
     Raises:
         UsageError: No lock, a target it doesn't have, an unknown builder, or a name that no image can have.
         IntegrityError: The project, an object or a download is not what the lock says; nothing was built.
-        InfrastructureError: The engine, the network or the disk failed.
+        InfrastructureError: Objects that exist nowhere else are missing; the engine, the network or the disk failed.
     """
     _check_tags(tags)
     told = progress or Silent()
@@ -136,19 +138,28 @@ def _wanted(plan: BuildPlan) -> Iterator[Wanted]:
 
 def _check_objects(wanted: Sequence[Wanted], objects: ObjectStore) -> None:
     """What no index has must be in the project's object store, whole."""
-    problems: list[str] = []
-    for item in wanted:
-        if item.url is None:
+    local = {item.sha256: item for item in wanted if item.url is None}
+    missing = [f"{item.name}: there is no object {digest}" for digest, item in local.items() if not objects.has(digest)]
+    changed: list[str] = []
+    for digest, item in local.items():
+        if objects.has(digest):
             try:
-                objects.checked_path(item.sha256)
+                objects.checked_path(digest)
             except IntegrityError as error:
-                problems.append(f"{item.name}: {error.what}")
-    if problems:
+                changed.append(f"{item.name}: {error.what}")
+    if changed:
         raise IntegrityError(
+            "objects in the project's store are not what the lock says",
+            where=str(objects.directory),
+            problems=[*changed, *missing],
+            fix=_CARRY,
+        )
+    if missing:
+        raise InfrastructureError(
             "objects that exist nowhere else are not in the project's store",
             where=str(objects.directory),
-            problems=problems,
-            fix="Copy .repro/objects from where the lock was captured, or capture again.",
+            problems=missing,
+            fix=_CARRY,
         )
 
 

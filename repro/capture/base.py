@@ -25,6 +25,8 @@ _GLIBC = {"buster": "2.28", "bullseye": "2.31", "bookworm": "2.36", "trixie": "2
 """C library of the Debian releases that the official images are made from, by the code name in their tags."""
 
 _IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
+_GLIBC_LABEL = re.compile(r"(?:ldd \([^()]*\) )?(\d+\.\d+)(?![\d])(?:[-+.~ \n].*)?", re.ASCII | re.DOTALL)
+"""The version, with or without what a distribution adds to it, or the text that `ldd --version` prints."""
 _VERSION = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?")
 
 
@@ -159,7 +161,7 @@ def _base(
     stated = env.get("PYTHON_VERSION", "")
     if python is None and _VERSION.fullmatch(stated):  # as the official images say it
         python, path = stated, f"/usr/local/bin/python{'.'.join(stated.split('.')[:2])}"
-    glibc = labels.get(LABEL_GLIBC) or _official_glibc(reference)
+    glibc = _labelled_glibc(reference, labels) or _official_glibc(reference)
     if glibc is None:
         raise UsageError(
             "the base image doesn't say which C library it has",
@@ -168,6 +170,20 @@ def _base(
             "see docs/how-to/base-images.md.",
         )
     return Base(reference, digest, source, python if path else None, path if python else None, glibc)
+
+
+def _labelled_glibc(reference: str, labels: Mapping[str, str]) -> str | None:
+    text = labels.get(LABEL_GLIBC, "").strip()
+    if not text:
+        return None
+    found = _GLIBC_LABEL.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"the base image's label {LABEL_GLIBC} is {text!r}, which is no version of glibc",
+            where=reference,
+            fix=f'Correct it where the image is made, such as LABEL {LABEL_GLIBC}="2.36" (`ldd --version` says).',
+        )
+    return found[1]
 
 
 def _official_glibc(reference: str) -> str | None:

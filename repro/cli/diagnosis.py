@@ -4,19 +4,22 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import getproxies
 
 from repro import __version__
 from repro.capture.base import LABEL_PYTHON, OFFICIAL
-from repro.capture.kernels import list_kernels
+from repro.capture.environments import EnvironmentCandidate, Rank, candidate_environments
+from repro.capture.interpreters import identity
+from repro.capture.kernels import KernelEntry, list_kernels
 from repro.capture.packages.index import IndexClient
 from repro.capture.packages.settings import load_settings
+from repro.capture.readiness import no_kernel_error, readiness
 from repro.engines.model import Engine, ImageInfo
 from repro.engines.select import INSTALL, find_engine, probe_engines
-from repro.errors import InfrastructureError, ReproError
+from repro.errors import InfrastructureError, ReproError, UsageError
 from repro.http import redact, session
 from repro.plan import layout
 from repro.progress import Progress
@@ -163,12 +166,41 @@ def _existing(path: Path) -> Path:
 def _kernels(project: Path) -> Check:
     entries = list_kernels(project, project, os.environ)
     usable = [entry for entry in entries if entry.problem is None and entry.language.lower() == "python"]
-    listed = _lines(entries)
+    environments = candidate_environments(project, project, os.environ)
+    faults = {id(entry): _unready(entry, environments, project) for entry in usable}
+    listed = tuple(_line(entry, faults.get(id(entry))) for entry in entries)
+    ready = [entry for entry in usable if faults[id(entry)] is None]
+    refused = [
+        fault for entry in usable if (fault := faults[id(entry)]) and (not ready or _is_own(entry, environments))
+    ]
+    if refused:
+        return Check("kernels", "warn", refused[0].what, refused[0].fix, listed)
     if not usable:
         fix = "Install ipykernel in the environment of your notebook, or name it when you capture: --python PATH."
         return Check("kernels", "warn", "no Python kernel or environment was found from here", fix, listed)
-    return Check("kernels", "ok", f"{count(len(usable), 'way')} to run Python from here", details=listed)
+    return Check("kernels", "ok", f"{count(len(ready), 'way')} to run Python from here", details=listed)
 
 
-def _lines(entries: Sequence[object]) -> tuple[str, ...]:
-    return tuple(str(entry) for entry in entries)
+def _unready(entry: KernelEntry, environments: list[EnvironmentCandidate], project: Path) -> ReproError | None:
+    """Why capture would refuse to run a notebook there, or None."""
+    python = entry.python
+    if python is None:
+        return None  # the python on PATH: which one it is depends on the moment
+    try:
+        state = readiness(python, cwd=project, env=os.environ)
+    except (InfrastructureError, UsageError) as error:
+        return error
+    if state.kernel_fault is None:
+        return None
+    tools = [one.tool for one in environments if one.problem is None and identity(one.python) == identity(python)]
+    return no_kernel_error(python, entry.display_name, state, tools[0] if tools else None, str(entry.where))
+
+
+def _is_own(entry: KernelEntry, environments: list[EnvironmentCandidate]) -> bool:
+    """Whether it is an environment of this project, which capture prefers to any other."""
+    own = [identity(one.python) for one in environments if one.rank is Rank.PROJECT and one.problem is None]
+    return entry.name is None and entry.python is not None and identity(entry.python) in own
+
+
+def _line(entry: KernelEntry, fault: ReproError | None) -> str:
+    return f"{entry}: {fault.what}" if fault else str(entry)

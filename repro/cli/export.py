@@ -1,5 +1,6 @@
 """`repro export`: a lock's packages in other formats."""
 
+import os
 from pathlib import Path
 
 import click
@@ -29,13 +30,24 @@ from repro.lock import load_lock
 def command(settings: Settings, kind: str, file: Path | None, output: Path | None, target: str | None) -> None:
     """Write a lock's packages in a format of other tools.
 
+    Wheels that exist only in this project are named by their path, relative to FILE's directory, or to the project
+    root on standard output.
+
     A Dockerfile is written by `repro build --emit-dockerfile DIR`.
     """
     with Console(settings) as console:
-        lock, _ = load_lock(lock_path(file), console.progress)
-        text = pylock(lock) if kind == "pylock" else requirements(lock, target or lock.targets[0])
+        path = lock_path(file)
+        lock, _ = load_lock(path, console.progress)
+        root = _root(path, output)
+        text = pylock(lock, root) if kind == "pylock" else requirements(lock, target or lock.targets[0], root)
         if output is None:
             console.show(text)
         else:
             atomic_write(output, text.encode())
             console.progress.note(f"Wrote {output}")
+
+
+def _root(lock: Path, output: Path | None) -> str:
+    """The project root, seen from the directory of the file; what is shown on the screen is for the root itself."""
+    root = lock.resolve().parent
+    return "." if output is None else Path(os.path.relpath(root, output.resolve().parent)).as_posix()

@@ -9,7 +9,7 @@ from repro.lock import parse_lock
 from repro.plan import layout, runner_digest, runner_sources
 from repro.progress import Progress
 from repro.report.summaries import ImageInspection
-from repro.verify import check_image, find_image, read_baked
+from repro.verify import check_image, find_base, find_image, read_baked
 
 
 def is_lock(target: str) -> bool:
@@ -29,5 +29,6 @@ def inspect_image(reference: str, engine: Engine, progress: Progress) -> ImageIn
     if baked.lock is None:
         raise IntegrityError("the image claims to have a lock but carries none", where=f"{reference}: {layout.LOCK}")
     lock = parse_lock(baked.lock, where=f"{reference}: {layout.LOCK}", progress=progress)
-    findings = check_image(lock, baked.lock, image, baked, runner_digest(runner_sources()))
+    ours, base = runner_digest(runner_sources()), find_base(engine, lock)
+    findings = check_image(lock, baked.lock, image, baked, ours, base=base)
     return ImageInspection(reference, image, lock, Digest.of(baked.lock), findings)

@@ -1,6 +1,7 @@
 """The engine's tar streams, read without trusting them: regular files only, nothing outside where they belong."""
 
 import contextlib
+import errno
 import io
 import shutil
 import tarfile
@@ -12,6 +13,11 @@ from repro.files import disk_errors
 
 MOST_BYTES = 1 << 28
 """Most that is ever read into memory from an image that somebody else made."""
+
+MOST_COLLECTED = 4 << 30
+"""Most bytes that are ever taken over from a container to this machine's disk, and the most files:"""
+MOST_FILES = 100_000
+_IMPOSSIBLE = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
 
 
 @contextlib.contextmanager
@@ -46,17 +52,36 @@ def read_members(archive: tarfile.TarFile) -> tuple[dict[str, bytes], str | None
 
 
 def extract_members(archive: tarfile.TarFile, directory: Path) -> None:
-    """Write the regular files below the archive's first member into an empty directory; links are left out."""
-    for member in archive:
+    """Write the regular files below the archive's first member into an empty directory; links are left out.
+
+    Raises IntegrityError for more than `MOST_COLLECTED` bytes or `MOST_FILES` members, and for names that no directory
+    can have together, or at all.
+    """
+    left = MOST_COLLECTED
+    for number, member in enumerate(archive):
+        left -= member.size if member.isreg() else 0
+        if left < 0 or number >= MOST_FILES:
+            most = f"{MOST_COLLECTED >> 20} MiB or {MOST_FILES} files"
+            raise IntegrityError(f"more than {most} to copy out of the container", where=member.name)
         path = _below_top(member.name)
         stream = archive.extractfile(member) if member.isreg() else None
         if not path or stream is None:
             continue
         target = directory.joinpath(*PurePosixPath(path).parts)
-        with disk_errors(target):
+        with disk_errors(target), _possible(member.name):
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("wb") as output:
                 shutil.copyfileobj(stream, output, 1 << 20)
+
+
+@contextlib.contextmanager
+def _possible(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno not in _IMPOSSIBLE:
+            raise
+        raise IntegrityError(f"the container left a file that can't be: {error}", where=name) from error
 
 
 def _below_top(name: str) -> str | None:

@@ -105,7 +105,6 @@ class DockerEngine:
 
 def _image_info(found: dict[str, Any]) -> ImageInfo:
     config: dict[str, Any] = found.get("Config") or {}
-    entrypoint = config.get("Entrypoint") or ()
     return ImageInfo(
         id=_full_id(found["Id"]),
         tags=_tags(found),
@@ -114,10 +113,15 @@ def _image_info(found: dict[str, Any]) -> ImageInfo:
         labels=dict(config.get("Labels") or {}),
         env=dict(_pair(item) for item in config.get("Env") or ()),
         user=config.get("User") or "",
-        entrypoint=(entrypoint,) if isinstance(entrypoint, str) else tuple(entrypoint),
+        entrypoint=_words(config.get("Entrypoint")),
         diff_ids=tuple((found.get("RootFS") or {}).get("Layers") or ()),
         size=int(found.get("Size") or 0),
+        cmd=_words(config.get("Cmd")),
     )
+
+
+def _words(found: str | list[str] | None) -> tuple[str, ...]:
+    return (found,) if isinstance(found, str) else tuple(found or ())
 
 
 def _tags(found: dict[str, Any]) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ class ImageInfo:
         entrypoint: From its configuration.
         diff_ids: Digests of its uncompressed layers, base first.
         size: Bytes.
+        cmd: From its configuration: arguments of the entry point where a run names none.
     """
 
     id: str
@@ -58,6 +59,7 @@ class ImageInfo:
     entrypoint: tuple[str, ...]
     diff_ids: tuple[str, ...]
     size: int
+    cmd: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class RunSpec:
 
     Attributes:
         image: Image ID, so that a moved tag can't change what runs.
-        args: Arguments after the image's entrypoint.
+        args: Arguments after the image's entrypoint; the image's own (CMD) never apply.
         writable: Absolute paths that get fresh, disk-backed, throw-away storage.
         collect: One of `writable`, whose files are copied out when the run ends, or None.
         timeout: Seconds after which it is killed.

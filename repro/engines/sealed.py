@@ -20,7 +20,7 @@ from docker.types import LogConfig
 from repro.engines.archive import extract_members, open_archive
 from repro.engines.failures import TRANSPORT, closing_responses, engine_errors, to_the_end
 from repro.engines.model import RunOutcome, RunSpec
-from repro.errors import InfrastructureError
+from repro.errors import InfrastructureError, IntegrityError
 
 LABEL_RUN = "dev.repro.run"
 """On containers that exist only while `repro` looks into an image or runs it."""
@@ -40,7 +40,8 @@ _OOM_PAUSE = 0.1
 def run_sealed(api: APIClient, spec: RunSpec, on_output: Callable[[str], None] | None) -> RunOutcome:
     """Run an image as `Engine.run` promises."""
     name = f"repro-run-{uuid.uuid4().hex}"
-    with _container(api, name, spec), _Output(api, name) as output:
+    entrypoint = _entrypoint(api, spec)
+    with _container(api, name, spec, entrypoint), _Output(api, name) as output:
         started = time.monotonic()
         with engine_errors("start the container", spec.image):
             api.start(name)
@@ -85,16 +86,34 @@ def _remove(api: APIClient, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _container(api: APIClient, name: str, spec: RunSpec) -> Iterator[None]:
+def _container(api: APIClient, name: str, spec: RunSpec, entrypoint: list[str] | None) -> Iterator[None]:
     """The sealed container; without the engine's init process where that isn't installed (Podman without catatonit)."""
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(container(api, name, spec.image, **_settings(api, spec, init=True)))
+            stack.enter_context(
+                container(api, name, spec.image, **_settings(api, spec, init=True), entrypoint=entrypoint)
+            )
         except InfrastructureError as error:
             if _NO_INIT not in error.what:
                 raise
-            stack.enter_context(container(api, name, spec.image, **_settings(api, spec, init=False)))
+            stack.enter_context(
+                container(api, name, spec.image, **_settings(api, spec, init=False), entrypoint=entrypoint)
+            )
         yield
+
+
+def _entrypoint(api: APIClient, spec: RunSpec) -> list[str] | None:
+    """The image's entry point, to be named in the request: engines add the image's CMD to what is left unnamed."""
+    with engine_errors("inspect the image", spec.image):
+        try:
+            details: dict[str, Any] = api.inspect_image(spec.image)  # type: ignore[no-untyped-call]
+        except NotFound:
+            return None  # creating the container will say so
+    found: str | list[str] | None = (details.get("Config") or {}).get("Entrypoint")
+    words = [found] if isinstance(found, str) else list(found or ())
+    if not words and not spec.args:
+        raise IntegrityError("the image has no entry point, so there is nothing to run", where=spec.image)
+    return words or None
 
 
 def _settings(api: APIClient, spec: RunSpec, *, init: bool) -> dict[str, Any]:

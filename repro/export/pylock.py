@@ -1,6 +1,7 @@
 """Lock → pylock.toml (PEP 751), for pip, uv and whatever else reads it."""
 
 import json
+import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,10 +18,14 @@ from repro.store import wheel_path
 _MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 
 
-def pylock(lock: Lock) -> str:
+def pylock(lock: Lock, root: str = ".") -> str:
     """The packages of all targets as a pylock.toml, valid by the specification.
 
-    Wheels that were made at capture are named by a path relative to the file, which belongs in the project root.
+    Wheels that were made at capture are named by a path relative to the file.
+
+    Args:
+        lock: What was captured.
+        root: The project root as a POSIX path relative to the directory that the file is for.
 
     Raises:
         packaging.pylock.PylockValidationError: The lock holds what the specification doesn't allow.
@@ -30,7 +35,7 @@ def pylock(lock: Lock) -> str:
         environments=[_marker(target) for target in sorted(lock.targets)],
         requires_python=SpecifierSet(f"=={'.'.join(lock.python.version.split('.')[:2])}.*"),
         created_by="repro",
-        packages=[_package(package, lock) for package in sorted(lock.packages, key=lambda package: package.name)],
+        packages=[_package(package, lock, root) for package in sorted(lock.packages, key=lambda package: package.name)],
     )
     document.validate()
     return "".join(_toml(document.to_dict()))
@@ -40,23 +45,23 @@ def _marker(target: str) -> Marker:
     return Marker(f"sys_platform == 'linux' and platform_machine == '{_MACHINES[target]}'")
 
 
-def _package(package: Package, lock: Lock) -> LockedPackage:
+def _package(package: Package, lock: Lock, root: str) -> LockedPackage:
     covered = {target for file in package.files for target in file.targets}
     partial = sorted(covered) if covered != set(lock.targets) else []
     return LockedPackage(
         name=canonicalize_name(package.name),
         version=Version(package.version),
         marker=Marker(" or ".join(f"({_marker(target)})" for target in partial)) if partial else None,
-        index=package.source if package.origin == "index" else None,
-        wheels=[_wheel(file) for file in sorted(package.files, key=lambda file: file.name)],
+        index=package.source if package.origin == "index" and "://" in package.source else None,
+        wheels=[_wheel(file, root) for file in sorted(package.files, key=lambda file: file.name)],
     )
 
 
-def _wheel(file: PackageFile) -> PackageWheel:
+def _wheel(file: PackageFile, root: str) -> PackageWheel:
     return PackageWheel(
         name=file.name,
         url=file.url,
-        path=None if file.url else wheel_path(file.sha256, file.name),
+        path=None if file.url else posixpath.normpath(posixpath.join(root, wheel_path(file.sha256, file.name))),
         size=file.size,
         hashes={"sha256": file.sha256.hex},
     )

@@ -1,5 +1,6 @@
 """Lock → requirements.txt as pip-tools writes it: every package pinned, every file by hash."""
 
+import posixpath
 from collections.abc import Iterable, Iterator
 
 from repro.errors import UsageError
@@ -13,17 +14,19 @@ _HEADER = """\
 #    pip install --no-deps --require-hashes -r requirements.txt
 #
 """
+_HERE = "# Run it in this file's directory: pip takes the paths below as relative to where it runs.\n#\n"
 
 
-def requirements(lock: Lock, target: str) -> str:
+def requirements(lock: Lock, target: str, root: str = ".") -> str:
     """The packages of one target as a requirements file with hashes.
 
     Indexes other than PyPI are named in comments, because their order and credentials are yours to decide. Wheels that
-    were made at capture are found by `--find-links`, relative to the file, which therefore belongs in the project root.
+    were made at capture are required by their path, so that no index can offer another file in their place.
 
     Args:
         lock: What was captured.
         target: One of its platforms.
+        root: The project root as a POSIX path relative to the directory that the file is for.
 
     Raises:
         UsageError: The lock has no such target.
@@ -42,9 +45,9 @@ def requirements(lock: Lock, target: str) -> str:
     ]
     lines = [
         _HEADER.format(python=lock.python.version, target=target),
+        _HERE if any(file.url is None for _, file in chosen) else "",
         *_indexes(package for package, file in chosen if file.url is not None),
-        *_find_links(file for _, file in chosen),
-        *(_requirement(package, file) for package, file in chosen),
+        *(_requirement(package, file, root) for package, file in chosen),
     ]
     return "".join(lines)
 
@@ -54,16 +57,12 @@ def _indexes(packages: Iterable[Package]) -> Iterator[str]:
         yield f"# index: {index}\n"
 
 
-def _find_links(files: Iterable[PackageFile]) -> Iterator[str]:
-    for folder in sorted({_folder(file) for file in files if file.url is None}):
-        yield f"--find-links ./{folder}\n"
+def _requirement(package: Package, file: PackageFile, root: str) -> str:
+    wanted = f"{package.name}=={package.version}" if file.url else _path(file, root)
+    return f"{wanted} \\\n    --hash={file.sha256}\n    # via {package.origin} {package.source}\n"
 
 
-def _folder(file: PackageFile) -> str:
-    return wheel_path(file.sha256, file.name).rpartition("/")[0]
-
-
-def _requirement(package: Package, file: PackageFile) -> str:
-    return (
-        f"{package.name}=={package.version} \\\n    --hash={file.sha256}\n    # via {package.origin} {package.source}\n"
-    )
+def _path(file: PackageFile, root: str) -> str:
+    """With a leading `./` or `../`, without which it could be taken for a name."""
+    path = posixpath.join(root, wheel_path(file.sha256, file.name))
+    return path if path.startswith(("./", "../", "/")) else f"./{path}"

@@ -4,7 +4,9 @@ An unknown major version is refused, an unknown minor is read with a warning; a 
 is never repaired or regenerated.
 """
 
+import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from repro.lock.table import Table
 from repro.progress import Progress, Silent
 
 _AGAIN = "Restore the file from version control, or delete it and write a new one with `repro capture`."
+_FORMAT = re.compile(r"\d{1,9}\.\d{1,9}", re.ASCII)
 
 
 def load_lock(path: Path, progress: Progress | None = None) -> tuple[Lock, bytes]:
@@ -58,11 +61,12 @@ def parse_lock(data: bytes, *, where: str = "repro.lock", progress: Progress | N
     """
     try:
         document = tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of integers with thousands of digits, and of deep nesting
         raise IntegrityError(f"the lock is not valid TOML: {error}", where=where, fix=_AGAIN) from error
     newer = _check_version(document, where, progress or Silent())
     root = Table(document)
     lock = _lock(root)
+    _check_whole(root, lock)
     problems = root.problems if newer else [*root.problems, *root.unknown()]
     if problems:
         raise IntegrityError("the lock is damaged", where=where, problems=problems, fix=_AGAIN)
@@ -72,10 +76,9 @@ def parse_lock(data: bytes, *, where: str = "repro.lock", progress: Progress | N
 def _check_version(document: dict[str, Any], where: str, progress: Progress) -> bool:
     version = document.get("version")
     ours = tuple(int(part) for part in SCHEMA_VERSION.split("."))
-    parts = version.split(".") if isinstance(version, str) else []
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):  # noqa: PLR2004 - major.minor
+    if not isinstance(version, str) or not _FORMAT.fullmatch(version):
         raise IntegrityError("the lock does not say its format version", where=f"{where}: version", fix=_AGAIN)
-    theirs = tuple(int(part) for part in parts)
+    theirs = tuple(int(part) for part in version.split("."))
     if theirs[0] != ours[0]:
         raise IntegrityError(
             f"the lock has format {version}; this repro reads {ours[0]}.x",
@@ -93,7 +96,7 @@ def _lock(root: Table) -> Lock:
     return Lock(
         subject=_subject(root.table("subject")),
         baseline=Baseline(rerun=root.table("baseline").flag("rerun")),
-        targets=root.texts("targets"),
+        targets=root.targets("targets"),
         python=_python(root.table("python")),
         base=_base(root.table("base")),
         environment=_environment(root.table("environment")),
@@ -104,6 +107,28 @@ def _lock(root: Table) -> Lock:
         packages=tuple(_package(table) for table in root.tables("packages")),
         runner=_runner(root.table("runner")),
     )
+
+
+def _check_whole(root: Table, lock: Lock) -> None:
+    """What no single table can tell: names that come twice, and targets that the lock isn't for."""
+    _check_distinct(root, "files", "path", (file.path for file in lock.files))
+    _check_distinct(root, "metrics", "name", (metric.name for metric in lock.metrics))
+    for key, packages in (("packages", lock.packages), ("runner.packages", lock.runner.packages)):
+        _check_distinct(root, key, "name", (package.name for package in packages))
+        for number, package in enumerate(packages):
+            for index, file in enumerate(package.files):
+                others = sorted(set(file.targets) - set(lock.targets))
+                if others:
+                    place = f"{key}[{number}].files[{index}].targets"
+                    root.fault(place, f"the lock is not for {', '.join(others)}")
+
+
+def _check_distinct(root: Table, key: str, field: str, values: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for index, value in enumerate(values):
+        if value in seen and value:
+            root.fault(f"{key}[{index}].{field}", f"comes twice: {value!r}")
+        seen.add(value)
 
 
 def _subject(table: Table) -> Subject:
@@ -133,8 +158,8 @@ def _packed(table: Table) -> PackedPython:
         name=table.text("name"),
         sha256=table.sha256("sha256"),
         size=table.size("size"),
-        glibc=table.text("glibc"),
-        target=table.text("target"),
+        glibc=table.glibc("glibc"),
+        target=table.target("target"),
     )
 
 
@@ -150,7 +175,7 @@ def _base(table: Table) -> Base:
         source=table.choice("source", ("registry", "engine")),
         python=table.optional_text("python"),
         python_path=table.optional_text("python-path"),
-        glibc=table.text("glibc"),
+        glibc=table.glibc("glibc"),
     )
 
 
@@ -210,7 +235,7 @@ def _package_file(table: Table) -> PackageFile:
         sha256=table.sha256("sha256"),
         size=table.size("size"),
         url=table.optional_text("url"),
-        targets=table.texts("targets"),
+        targets=table.targets("targets"),
     )
 
 

@@ -5,6 +5,7 @@ A getter that finds a fault records it and returns a harmless stand-in; callers 
 
 import math
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -12,6 +13,9 @@ from repro.digest import Digest
 
 _NOTHING = Digest("0" * 64)
 _MISSING = object()
+_MOST_BITS = 1000  # any such integer is a finite float, and can be printed
+_GLIBC = re.compile(r"\d{1,9}\.\d{1,9}", re.ASCII)
+_TARGET = re.compile(r"linux/(?:amd64|arm64)")
 _Text = TypeVar("_Text", bound=str)
 
 
@@ -81,6 +85,30 @@ class Table:
         values = self.texts(key)
         for index, value in enumerate(values):
             self._check_path(f"{key}[{index}]", value)
+        return values
+
+    def glibc(self, key: str) -> str:
+        """A version of glibc, such as `2.36`."""
+        value = self.text(key)
+        if not _GLIBC.fullmatch(value):
+            self.fault(key, f"must be a version such as 2.36, not {value!r}")
+        return value
+
+    def target(self, key: str) -> str:
+        """A platform, such as `linux/amd64`."""
+        value = self.text(key)
+        self._check_target(key, value)
+        return value
+
+    def targets(self, key: str) -> tuple[str, ...]:
+        """At least one platform, each once."""
+        values = self.texts(key)
+        for index, value in enumerate(values):
+            self._check_target(f"{key}[{index}]", value)
+        if not values:
+            self.fault(key, "must name at least one platform")
+        if len(set(values)) != len(values):
+            self.fault(key, "names a platform twice")
         return values
 
     def file_name(self, key: str) -> str:
@@ -187,10 +215,22 @@ class Table:
         if (isinstance(value, bool) and bool not in kinds) or not isinstance(value, kinds):
             self.fault(key, f"must be {wanted}")
             return None
+        if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            self.fault(key, "is too large")
+            return None
         return value
 
+    def _check_target(self, key: str, value: str) -> None:
+        if not _TARGET.fullmatch(value):
+            self.fault(key, f"must be linux/amd64 or linux/arm64, not {value!r}")
+
     def _check_path(self, key: str, value: str) -> None:
-        if value.startswith(("/", "../")) or value == ".." or "\0" in value or posixpath.normpath(value) != value:
+        if (
+            value.startswith(("/", "../"))
+            or value in {".", ".."}
+            or "\0" in value
+            or posixpath.normpath(value) != value
+        ):
             self.fault(key, f"must be a relative path inside the project, not {value!r}")
 
     def _at(self, key: str) -> str:

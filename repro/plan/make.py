@@ -267,10 +267,19 @@ def _labels(lock: Lock, lock_digest: Digest) -> dict[str, str]:
         layout.LABEL_SUBJECT: lock.subject.path,
         layout.LABEL_VERSION: lock.runner.version,
         layout.LABEL_LOCK: str(lock_digest),
-        layout.LABEL_CODE: str(files_digest(lock.files, ("code", "notebook", "config"))),
-        layout.LABEL_DATA: str(files_digest(lock.files, ("data",))),
-        layout.LABEL_MODEL: str(files_digest(lock.files, ("model",))),
+        **{
+            label: str(files_digest(lock.files, roles))
+            for label, roles in _LABELLED.items()
+            if any(file.role in roles for file in lock.files)
+        },
     }
+
+
+_LABELLED: dict[str, tuple[Role, ...]] = {
+    layout.LABEL_CODE: ("code", "notebook", "config"),
+    layout.LABEL_DATA: ("data",),
+    layout.LABEL_MODEL: ("model",),
+}
 
 
 def files_digest(files: Iterable[LockedFile], roles: tuple[Role, ...]) -> Digest:

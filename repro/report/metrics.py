@@ -1,4 +1,4 @@
-"""The table of metrics: one line each where the screen is wide enough, else two. Numbers always in full."""
+"""The table of metrics: one line each where the screen is wide enough, else two. Values always in full."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from repro.report.style import Style, printable
 from repro.runner import compare as rules
 from repro.runner.compare import Comparison
 from repro.runner.documents import Value
+from repro.runner.report import difference_text
 
 _HEADINGS = ("metric", "baseline", "measured", "difference", "tolerance", "verdict")
 _WORDS = {rules.TYPE: "other type", rules.EXTRA: "not in the lock"}
@@ -30,17 +31,6 @@ def value_text(value: Value | None) -> str:
         return _NOTHING
     text = printable(repr(value))
     return text if not isinstance(value, str) or len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 2]}…'"
-
-
-def difference_text(item: Comparison) -> str:
-    """The difference in full, with its sign; whole numbers stay whole."""
-    if item.status == rules.SAME:
-        return "0"
-    if item.difference is None:
-        return _NOTHING
-    if type(item.baseline) is int and type(item.measured) is int:
-        return f"{item.measured - item.baseline:+d}"
-    return f"{'+' if item.difference > 0 else ''}{item.difference!r}"
 
 
 def _cells(item: Comparison, style: Style) -> tuple[str, ...]:

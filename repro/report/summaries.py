@@ -18,6 +18,8 @@ from repro.verify.model import Finding
 
 _SHORT = 19
 _GAP = "  "
+_TOO_SMALL = 1000
+"""Layers of fewer bytes are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,11 @@ def _lock_fields(lock: Lock) -> Iterator[tuple[str, str]]:
     made = [package.name for package in lock.packages if package.origin != "index"]
     size = sum(file.size for package in lock.packages for file in package.files)
     yield "packages", f"{len(lock.packages)}, {human_size(size)}" + (f"; made here: {', '.join(made)}" if made else "")
+    objects = [file.name for package in lock.packages for file in package.files if file.url is None]
+    if lock.python.packed is not None:
+        objects.append(lock.python.packed.name)
+    if objects:
+        yield "to carry", f".repro/objects, for {', '.join(objects)} (docs/how-to/carry-objects.md)"
     roles = Counter(file.role for file in lock.files)
     parts = ", ".join(f"{number} {role}" for role, number in sorted(roles.items()))
     yield "files", f"{parts}, {human_size(sum(file.size for file in lock.files))}" if parts else "none"
@@ -154,8 +161,9 @@ def _rule(metric: Metric) -> str:
 
 
 def _layers(layers: Sequence[tuple[str, str, int]], style: Style) -> list[str]:
-    rows = [(name, human_size(size), comment) for name, comment, size in layers]
-    return _table(("layer", "size", "what"), rows, style)
+    """The layers worth a line, by what had to be fetched for them: wheels are packed, the image holds them unpacked."""
+    rows = [(name, human_size(size), comment) for name, comment, size in layers if size >= _TOO_SMALL]
+    return _table(("layer", "fetched", "what"), rows, style) if rows else []
 
 
 def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]], style: Style) -> list[str]:

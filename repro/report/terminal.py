@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from repro.report.metrics import metrics_table
-from repro.report.style import Mark, Style, count, human_time
+from repro.report.style import Mark, Style, count, human_size, human_time
 from repro.runner.documents import Failure
 from repro.verify.model import Finding, Outcome, RunSummary, Severity, Verdict
 
@@ -48,6 +48,7 @@ def _head(verdict: Verdict) -> Iterator[tuple[str, str]]:
             human_time(run.seconds),
             f"Python {run.python_version}" if run.python_version else "",
             f"{engine.name} {engine.version}" if engine else "",
+            f"at most {human_size(run.memory)} of memory" if run.memory else "",
         ]
         yield "run", ", ".join(part for part in parts if part)
 
@@ -78,5 +79,7 @@ def _last(verdict: Verdict, style: Style) -> list[str]:
     good = verdict.outcome is Outcome.VERIFIED
     mark = style.mark("ok" if good else "bad")
     word = str(verdict.outcome).replace("-", " ")
+    if verdict.outcome is Outcome.TAMPERED and any(finding.kind == "lock" for finding in verdict.findings):
+        word += " or outdated"  # nobody can tell: an older build of the same project looks the same
     painted = style.paint(word, "bold", "green" if good else "red")
     return [f"{mark} {painted}: {style.text(verdict.reason)}"]

@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"the evaluation can't be set up: {error}", file=sys.stderr, flush=True)
         return exitcodes.INFRASTRUCTURE
+    except Exception as error:  # noqa: BLE001 - a traceback would end with 1, which says that a metric moved
+        message = " ".join(str(error).split())
+        print(f"the runner failed: {type(error).__name__}: {message}", file=sys.stderr, flush=True)
+        return exitcodes.INFRASTRUCTURE
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -120,16 +120,20 @@ class Evaluation:
 
     @classmethod
     def from_json(cls, text: bytes) -> Evaluation:
-        """Read what `to_json` wrote. Raises ValueError for another schema."""
+        """Read what `to_json` wrote. Raises ValueError for another schema or shape."""
         data = _checked(text, EVALUATION_SCHEMA)
-        data["args"] = tuple(data["args"])
-        data["metrics_files"] = tuple(data["metrics_files"])
-        data["metrics"] = tuple(
-            ExpectedMetric(**{**metric, "value": decode_value(metric["value"])}) for metric in data["metrics"]
-        )
-        data["files"] = tuple(StagedFile(**file) for file in data["files"])
-        data["directories"] = tuple(data["directories"])
-        return cls(**data)
+        try:
+            data["args"] = tuple(data["args"])
+            data["metrics_files"] = tuple(data["metrics_files"])
+            data["metrics"] = tuple(
+                ExpectedMetric(**{**metric, "value": decode_value(metric["value"])}) for metric in data["metrics"]
+            )
+            data["files"] = tuple(StagedFile(**file) for file in data["files"])
+            data["directories"] = tuple(data["directories"])
+            return cls(**data)
+        except (KeyError, TypeError) as error:
+            msg = f"not an evaluation: {error}"
+            raise ValueError(msg) from error
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ class Failure:
         kind: "cell" (a cell or the script raised), "died" (the kernel or script was killed), "memory", "timeout",
             "start" (the kernel did not come up), "tampered" (a staged file is not what the lock says),
             "metrics" (a metrics file that can't be read, or one name with two values).
-        message: One sentence.
+        message: One sentence, which doesn't name the cell.
         cell: Number of the cell, from 1 as in the notebook's order of code cells, or None.
         source: The cell's source, or "".
         traceback: As printed, without colours, or the end of the script's standard error.

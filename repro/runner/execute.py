@@ -21,7 +21,7 @@ from .script import run_script
 from .surroundings import Job, plain_environment, surroundings
 
 RECORD = "record.json"
-TRACE = "trace"
+TRACE = "repro-trace"
 
 
 def execute(
@@ -32,7 +32,7 @@ def execute(
     Args:
         evaluation: What to run, and under which interpreter.
         root: The project; the subject runs in its own directory below it and may write there.
-        out: Where `record.json`, the trace (`trace/`, see `read_trace`) and, for notebooks, `executed.ipynb` and
+        out: Where `record.json`, the trace (`repro-trace/`, see `read_trace`) and, for notebooks, `executed.ipynb` and
             `kernel.log`, for scripts `output.log` go. Made when missing; an earlier run's are replaced.
         on_event: Told what happens, from this thread or, for a script's output, from another one.
 

@@ -9,6 +9,15 @@ from typing import Any
 
 from .documents import Failure, MeasuredMetric, Value, same_bits
 
+MOST_DIGITS = 4000
+"""Of a whole number: Python 3.11 and later refuse to write or read much longer ones."""
+
+_TOO_LARGE: int = 10**MOST_DIGITS
+
+
+class TooLong:
+    """Stands for a whole number in a file that has more than `MOST_DIGITS` digits."""
+
 
 @dataclass
 class Found:
@@ -35,7 +44,8 @@ class Found:
             for index, item in enumerate(value):
                 self.add(f"{name}[{index}]", item, source)
         else:
-            self.problems.append(f"{source}: metric {name} is {_called(value)}, not a number, a bool or text")
+            what = _LONG if isinstance(value, TooLong) else f"{_called(value)}, not a number, a bool or text"
+            self.problems.append(f"{source}: metric {name} is {what}")
 
     def extend(self, other: Found) -> None:
         """Append everything that `other` holds."""
@@ -59,10 +69,14 @@ def merge(found: Found) -> Collected:
     Within one source the last value counts, as when a loop reports the same name again and again.
     """
     by_source: dict[tuple[str, str], MeasuredMetric] = {}
-    for metric in found.metrics:
-        by_source[metric.name, metric.source] = metric
-    merged: dict[str, MeasuredMetric] = {}
     problems = list(found.problems)
+    for metric in found.metrics:
+        fault = _fault(metric)
+        if fault:
+            problems.append(f"{metric.source}: {fault}")
+        else:
+            by_source[metric.name, metric.source] = metric
+    merged: dict[str, MeasuredMetric] = {}
     for metric in by_source.values():
         known = merged.setdefault(metric.name, metric)
         if not _agree(known.value, metric.value):
@@ -80,6 +94,31 @@ def metrics_failure(problems: Iterable[str]) -> Failure:
     listed = tuple(problems)
     more = f" (and {len(listed) - 1} more)" if len(listed) > 1 else ""
     return Failure("metrics", f"the metrics can't be read: {listed[0]}{more}", problems=listed)
+
+
+_LONG = f"an int of more than {MOST_DIGITS} digits"
+
+
+def _fault(metric: MeasuredMetric) -> str:
+    """What no document could hold, or ""."""
+    if not metric.name:
+        return "a metric without a name"
+    if not _writable(metric.name):
+        return f"metric {metric.name!a} has a name that can't be written as UTF-8"
+    if isinstance(metric.value, str) and not _writable(metric.value):
+        return f"metric {metric.name!r} is text that can't be written as UTF-8"
+    if isinstance(metric.value, int) and abs(metric.value) >= _TOO_LARGE:
+        return f"metric {metric.name} is {_LONG}"
+    return ""
+
+
+def _writable(text: str) -> bool:
+    """False for half a surrogate pair."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _agree(left: Value, right: Value) -> bool:

@@ -40,7 +40,7 @@ class Limits:
         return min((limit for limit in (self.cell, self.remaining()) if limit is not None), default=None)
 
     def exceeded(self, what: str, cell: int | None = None, source: str = "", traceback: str = "") -> Failure:
-        """The failure for `what`, such as "cell 3", that did not end in time."""
+        """The failure for `what`, such as "the script", that did not end in time."""
         left = self.remaining()
         if left is not None and left <= _SHORTEST:
             message = f"{what} was still running when the time limit of {self.total:g} s for the whole evaluation ended"

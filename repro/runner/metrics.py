@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .documents import MeasuredMetric, decode_value
 from .found import Collected, Found, merge
 from .metrics_files import Stamp, read_metrics_files
-from .metrics_outputs import displayed_metrics, printed_metrics
+from .metrics_outputs import TAG, displayed_metrics, printed_metrics
+
+_CURE = "end it in a dict or Series of numbers"
 
 
 def stored_metrics(notebook: Mapping[str, Any] | None, root: Path, metrics_files: Iterable[str]) -> Collected:
@@ -52,4 +54,18 @@ def read_answer(reply: Mapping[str, Any] | None, key: str, number: int) -> Found
     data = json.loads(ast.literal_eval(answer["data"]["text/plain"]))
     found.metrics += [MeasuredMetric(name, decode_value(value), f"cell:{number}") for name, value in data["metrics"]]
     found.problems += [f"cell:{number}: metric {problem}" for problem in data["problems"]]
+    found.warnings += _left_out(found, data["ending"], data["skipped"], f"cell {number} is tagged {TAG}")
     return found
+
+
+def _left_out(found: Found, ending: str, skipped: list[str], cell: str) -> Iterator[str]:
+    """What a tagged cell has but doesn't report, and how it would."""
+    if ending and found.metrics:
+        yield f"{cell} but the {ending} that it ends in was not taken; {_CURE}"
+    elif ending:
+        article = "an" if ending[0] in "aeiouAEIOU" else "a"
+        yield f"{cell} but ends in {article} {ending}; {_CURE}"
+    elif not (found.metrics or found.problems or skipped):
+        yield f"{cell} but neither ends in a mapping nor assigns a number"
+    if skipped:
+        yield f"{cell} but {', '.join(skipped)} {'was' if len(skipped) == 1 else 'were'} not taken; {_CURE}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
-from .found import Found
+from .found import MOST_DIGITS, Found, TooLong
 
 Stamp = Optional[tuple[int, int, int, int, int]]
 
@@ -42,15 +42,22 @@ def read_metrics_files(root: Path, names: Iterable[str], before: Mapping[str, St
         if before is not None and before.get(name) == stamp:
             found.warnings.append(f"{name} was there before and this run did not write it: its metrics were not taken")
             continue
-        try:
-            data = _parse(root / name)
-        except (OSError, ValueError) as error:
-            found.problems.append(f"{name}: {error}")
-            continue
+        found.extend(_read(root / name, name))
+    return found
+
+
+def _read(path: Path, name: str) -> Found:
+    found = Found()
+    try:
+        data = _parse(path)
         if isinstance(data, Mapping):
             found.add("", data, name)
         else:
             found.problems.append(f"{name}: holds a {type(data).__name__}, not names with values")
+    except (OSError, ValueError) as error:
+        return Found(problems=[f"{name}: {error}"])
+    except RecursionError:
+        return Found(problems=[f"{name}: nested too deeply, or an alias that holds itself"])
     return found
 
 
@@ -71,10 +78,14 @@ def _parse(path: Path) -> Any:
     if suffix == ".toml":
         return _parse_toml(text)
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        return json.loads(text, object_pairs_hook=_unique, parse_int=_whole)
     except json.JSONDecodeError as error:
         msg = f"not valid JSON: {error}"
         raise ValueError(msg) from error
+
+
+def _whole(text: str) -> int | TooLong:
+    return TooLong() if len(text.lstrip("+-")) > MOST_DIGITS else int(text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -106,6 +117,11 @@ def _parse_yaml(text: str) -> Any:
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":float")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def whole(loader: Loader, node: yaml.ScalarNode) -> Any:
+        return TooLong() if len(node.value) > MOST_DIGITS + 1 else loader.construct_yaml_int(node)
+
+    Loader.add_constructor("tag:yaml.org,2002:int", whole)
     Loader.add_implicit_resolver(
         "tag:yaml.org,2002:float",
         re.compile(rf"^(?!{_YAML_INT.pattern}$)(?:{_YAML_FLOAT.pattern})$"),

@@ -20,7 +20,7 @@ from .events import CELL_FINISHED, CELL_STARTED, KERNEL_READY, Event
 from .found import Found
 from .kernel import LOG, make_kernel_manager
 from .metrics import read_answer
-from .metrics_outputs import TAG, code_cells, is_tagged
+from .metrics_outputs import code_cells, is_tagged
 from .output import atomic_write
 from .processes import death, kill_first, kill_group
 from .surroundings import Job
@@ -36,6 +36,11 @@ _START_LIMIT = 60.0
 _OUTPUT_PATIENCE = 60  # seconds that a cell's last outputs may lag behind its end
 _LOG_TAIL = 30
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_IPYKERNEL = re.compile(r"[/\\]ipykernel[/\\]")
+_INPUT = (
+    "it asks for keyboard input (input() or getpass()), which nobody can give in an unattended run; "
+    "replace it by a constant or a variable"
+)
 _HOOK = "__import__('sys').modules['_repro_hook']"
 
 
@@ -199,9 +204,9 @@ class _Session:
                 await self._take_metrics(client, cell, number)
         except CellExecutionError as error:
             await self._ask(client, f"{_HOOK}.modules()")
-            return self._raised(error, cell.source, number)
+            return self._raised(error, cell, number)
         except CellTimeoutError:
-            return self._limits.exceeded(f"cell {number}", number, cell.source, self._log_tail())
+            return self._limits.exceeded("it", number, cell.source, self._log_tail())
         except DeadKernelError:
             return await self._died(process, cell.source, number)
         seconds = time.monotonic() - began
@@ -211,10 +216,7 @@ class _Session:
 
     async def _take_metrics(self, client: NotebookClient, cell: Any, number: int) -> None:
         reply = await self._ask(client, f"{_HOOK}.metrics({cell.source!r}, {cell.get('execution_count') or 0})")
-        answer = read_answer(reply, "repro", number)
-        if not answer.metrics and not answer.problems:
-            answer.warnings.append(f"cell {number} is tagged {TAG} but neither ends in a mapping nor assigns a number")
-        self._run.found.extend(answer)
+        self._run.found.extend(read_answer(reply, "repro", number))
 
     async def _ask(self, client: NotebookClient, expression: str) -> Any:
         """Evaluate an expression in the kernel; no history, no output, no count, no name of the user's changes."""
@@ -226,18 +228,29 @@ class _Session:
             return await client.async_wait_for_reply(request)
         return None
 
-    def _raised(self, error: CellExecutionError, source: str, number: int) -> Failure:
+    def _raised(self, error: CellExecutionError, cell: Any, number: int) -> Failure:
         message = _ANSI.sub("", f"{error.ename}: {error.evalue}".rstrip(": "))
+        frames = _frames(error, cell)
         if error.ename == "StdinNotImplementedError":
-            message = "it asks for keyboard input (input() or getpass()), which nobody can give in an unattended run"
+            message = _INPUT
+            frames = [frame for frame in frames if not _IPYKERNEL.search(frame)]
         kind = "cell"
         if cgroup.oom_kills() > self._oom:
             kind, message = "memory", f"a process was killed because memory ran out; then {message}"
-        return Failure(kind, message, number, source, _ANSI.sub("", error.traceback))
+        return Failure(kind, message, number, cell.source, "\n".join(frames).rstrip())
 
     async def _died(self, process: Popen[bytes] | None, source: str, number: int) -> Failure:
         code = None if process is None else process.poll()
         return death("the kernel", code, self._oom, cell=number, source=source, traceback=self._log_tail())
+
+
+def _frames(error: CellExecutionError, cell: Any) -> list[str]:
+    """The kernel's own traceback without colours; nbclient's, which repeats the cell, where the cell has none."""
+    for output in reversed(cell.outputs):
+        if output["output_type"] == "error":
+            return [_ANSI.sub("", frame) for frame in output["traceback"]]
+    rule = "-" * 18
+    return [_ANSI.sub("", error.traceback).rpartition(f"{rule}\n{cell.source}\n{rule}\n")[2].strip("\n")]
 
 
 def _run_async(work: Coroutine[Any, Any, None], kill: Callable[[], None]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TextIO
 
-from .compare import MISSING, TYPE, Comparison
+from .compare import MISSING, SAME, TYPE, Comparison
 from .documents import Failure, RunRecord, Value
 from .events import CELL_FINISHED, CELL_STARTED, KERNEL_READY, OUTPUT, Event
 
 _TITLE = 60
-_HEADINGS = ("metric", "baseline", "measured", "difference", "rule", "verdict")
+_HEADINGS = ("metric", "baseline", "measured", "difference", "tolerance", "verdict")
+_NOTHING = "—"
 
 
 class Progress:
@@ -52,12 +54,23 @@ def table(comparisons: Sequence[Comparison]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def difference_text(item: Comparison) -> str:
+    """The difference with its sign, whole numbers in full, others to six digits; 0 where nothing differs."""
+    if item.status == SAME:
+        return "0"
+    if item.difference is None:
+        return _NOTHING
+    if type(item.baseline) is int and type(item.measured) is int:
+        return f"{item.measured - item.baseline:+d}"
+    return "nan" if math.isnan(item.difference) else f"{item.difference:+.6g}"
+
+
 def failure_text(failure: Failure) -> str:
-    """The failure with all its evidence."""
+    """The failure with all its evidence; the source only where the traceback doesn't quote it whole."""
     place = f"cell {failure.cell}: " if failure.cell else ""
     parts = [f"{place}{failure.message}"]
     parts += [f"  - {problem}" for problem in failure.problems]
-    if failure.source:
+    if failure.source and not all(line.strip() in failure.traceback for line in failure.source.splitlines()):
         parts.append(_indented(failure.source))
     if failure.traceback:
         parts.append(_indented(failure.traceback))
@@ -77,7 +90,7 @@ def verdict(record: RunRecord, comparisons: Sequence[Comparison], code: int) -> 
     bad = [item.name for item in compared if not item.passed]
     if bad:
         return f"NOT VERIFIED: {len(bad)} of {len(compared)} metrics differ: {', '.join(bad)} (exit code {code})"
-    same = sum(item.status == "same" for item in compared)
+    same = sum(item.status == SAME for item in compared)
     detail = "all bit for bit" if same == len(compared) else f"{same} bit for bit, the others within their tolerance"
     return f"VERIFIED: {len(compared)} of {len(compared)} metrics agree with the baseline, {detail}"
 
@@ -93,12 +106,11 @@ _KINDS = {
 
 
 def _row(item: Comparison) -> tuple[str, ...]:
-    difference = "" if item.difference is None else f"{item.difference:+.6g}"
-    return item.name, _shown(item.baseline), _shown(item.measured), difference, item.rule, item.status
+    return item.name, _shown(item.baseline), _shown(item.measured), difference_text(item), item.rule, item.status
 
 
 def _shown(value: Value | None) -> str:
-    return "—" if value is None else repr(value)
+    return _NOTHING if value is None else repr(value)
 
 
 def _shortened(text: str) -> str:

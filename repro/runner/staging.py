@@ -13,6 +13,13 @@ from .documents import Evaluation, Failure, StagedFile
 LINKED_FROM = 64 << 20
 """Data and model files larger than this many bytes are linked to, not copied."""
 
+MARKER = ".repro-work"
+"""The file that tells a later run that this folder is a runner's and may be emptied."""
+
+_MARK = "An evaluation ran in this folder. As long as this file is here, the next one removes everything in it.\n"
+_NOT_OURS = ("lost+found",)
+"""What a new file system comes with."""
+
 _LINKED_ROLES = ("data", "model")
 _BLOCK = 1 << 20
 
@@ -20,12 +27,13 @@ _BLOCK = 1 << 20
 def stage(evaluation: Evaluation, project: Path, work: Path) -> Failure | None:
     """Copy the evaluation's files from `project` to `work` and check each one on its way.
 
-    Files get mode 0644 or 0755. What an earlier run left in `work` is removed first. The folders that the run writes
+    Files get mode 0644 or 0755. What an earlier run left in `work` is removed first; a folder with anything else in it
+    is refused, because somebody may have mounted a project there. The folders that the run writes
     into are made as well: on the laptop they have been there since the first run.
 
     Returns:
         None, or a "tampered" failure that names every file that is missing or not what the lock says; nothing may
-        run then. Raises OSError when `work` can't be written.
+        run then. Raises OSError when `work` can't be written, and FileExistsError when it holds what no runner left.
     """
     _empty(work)
     faults = (_stage_file(file, project, work) for file in evaluation.files)
@@ -39,13 +47,36 @@ def stage(evaluation: Evaluation, project: Path, work: Path) -> Failure | None:
 
 
 def _empty(folder: Path) -> None:
-    """Remove what is in a folder; the folder itself may be a mount."""
+    """Remove what an earlier run left in a folder, and mark it as ours; the folder itself may be a mount.
+
+    The marker stays from before the first file until after the last one, so that an interrupted run leaves it too.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for item in folder.iterdir():
+    marker = folder / MARKER
+    items = [item for item in folder.iterdir() if item.name not in _NOT_OURS]
+    if items and not _is_marker(marker):
+        msg = (
+            f"{folder} is not empty and was not made by an earlier run: nothing in it was touched; "
+            "mount an empty folder there, or none"
+        )
+        raise FileExistsError(msg)
+    if not items:
+        marker.write_text(_MARK, encoding="ascii")
+    for item in items:
+        if item == marker:
+            continue
         if item.is_dir() and not item.is_symlink():
             shutil.rmtree(item)
         else:
             item.unlink()
+
+
+def _is_marker(path: Path) -> bool:
+    """Whether a runner wrote this file: its name alone is not enough to erase a folder."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(_MARK) + 1) == _MARK.encode("ascii")
 
 
 def _stage_file(file: StagedFile, project: Path, work: Path) -> str:

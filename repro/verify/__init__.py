@@ -1,6 +1,6 @@
 """Image + Lock → Verdict: check what is baked in, rerun it sealed, compare every metric. Nothing here prints."""
 
-from repro.verify.baked import Baked, check_image, read_baked
+from repro.verify.baked import Baked, check_image, find_base, read_baked
 from repro.verify.document import SCHEMA, parse_verdict, render_verdict
 from repro.verify.model import (
     Finding,
@@ -24,6 +24,7 @@ __all__ = [
     "Severity",
     "Verdict",
     "check_image",
+    "find_base",
     "find_image",
     "parse_verdict",
     "read_baked",

@@ -12,6 +12,16 @@ from repro.plan.evaluation import make_evaluation
 from repro.verify.model import Finding
 
 _RUNNER = "repro_runner/"
+_STEERING = (
+    *("LD_", "PYTHON", "OMP_", "MKL_", "OPENBLAS_", "BLIS_", "KMP_", "GOMP_", "NPY_", "GLIBC_TUNABLES", "MALLOC_"),
+    *("REPRO_", "JUPYTER", "IPYTHON", "VIRTUAL_ENV", "PYTEST"),
+)
+"""Beginnings of variables that Python, the loader, numerical libraries or the runner listen to."""
+_OFFICIAL = {
+    f"PYTHON_{name}"
+    for name in ("VERSION", "SHA256", "PIP_VERSION", "SETUPTOOLS_VERSION", "GET_PIP_URL", "GET_PIP_SHA256")
+}
+"""What Docker's official images of Python say about themselves."""
 _ROOT = {"", "0", "root"}
 
 
@@ -55,15 +65,28 @@ def read_baked(engine: Engine, image: ImageInfo) -> Baked:
         ) from error
 
 
-def check_image(lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked, ours: Digest) -> tuple[Finding, ...]:
+def find_base(engine: Engine, lock: Lock) -> ImageInfo | None:
+    """The locked base, by its digest, where the engine has it."""
+    base = lock.base
+    return engine.image(f"{base.reference}@{base.digest}" if base.source == "registry" else str(base.digest))
+
+
+def check_image(
+    lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked, ours: Digest, *, base: ImageInfo | None = None
+) -> tuple[Finding, ...]:
     """Every way in which an image differs from what the lock would build. Pure.
 
     `ours` is the digest of this repro's own runner: another version of repro may describe the same evaluation in
-    other words, which must not be taken for tampering.
+    other words, which must not be taken for tampering. `base` is the locked base (see `find_base`), or None where it
+    isn't at hand: then it can't be told whether the image is made on it.
     """
     digest = Digest.of(lock_bytes)
     other = tuple(_other_lock(digest, image, baked))
-    return other or (*_evaluation(lock, digest, baked, ours), *_differences(lock, lock_bytes, image, baked))
+    return other or (
+        *_evaluation(lock, digest, baked, ours),
+        *_differences(lock, lock_bytes, image, baked, base),
+        *_base(image, base),
+    )
 
 
 def _other_lock(digest: Digest, image: ImageInfo, baked: Baked) -> Iterator[Finding]:
@@ -93,7 +116,9 @@ def _evaluation(lock: Lock, digest: Digest, baked: Baked, ours: Digest) -> Itera
         )
 
 
-def _differences(lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked) -> Iterator[Finding]:
+def _differences(
+    lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked, base: ImageInfo | None
+) -> Iterator[Finding]:
     runner = runner_digest(baked.runner)
     if runner != lock.runner.sha256:
         yield _error(
@@ -107,10 +132,12 @@ def _differences(lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked) 
             f"the image is for {image.platform}, the lock is for {', '.join(lock.targets)}",
         )
     if runner == lock.runner.sha256 and image.platform in lock.targets:
-        yield from _configuration(lock, lock_bytes, image, baked)
+        yield from _configuration(lock, lock_bytes, image, baked, base)
 
 
-def _configuration(lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked) -> Iterator[Finding]:
+def _configuration(
+    lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked, base: ImageInfo | None
+) -> Iterator[Finding]:
     """What the container would run, as whom, and in which environment."""
     try:
         planned = make_plan(lock, lock_bytes, baked.runner, image.platform).config
@@ -118,11 +145,16 @@ def _configuration(lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked
         yield _error("plan", f"nothing can be built from this lock: {error.what}")
         return
     yield from _user(planned, image)
+    yield from _unplanned(planned, image, base)
     if image.entrypoint != planned.entrypoint:
         yield _error(
             "entrypoint",
             "the image does not start the runner as planned",
             *_expected_found(" ".join(planned.entrypoint), " ".join(image.entrypoint)),
+        )
+    if image.cmd:
+        yield _error(
+            "command", "the image passes arguments to the runner", *_expected_found("none", " ".join(image.cmd))
         )
     for name, value in sorted(planned.env.items()):
         if image.env.get(name) != value:
@@ -130,6 +162,22 @@ def _configuration(lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked
     for name, value in sorted(planned.labels.items()):
         if name.startswith(layout.LABEL) and image.labels.get(name) != value:
             yield _error("label", f"the label {name} has another value", *_pair(value, image.labels.get(name)))
+
+
+def _base(image: ImageInfo, base: ImageInfo | None) -> Iterator[Finding]:
+    if base is not None and image.diff_ids[: len(base.diff_ids)] != base.diff_ids:
+        yield _error("base", "the image is not made on the base that the lock pins", f"the base: {base.id}")
+
+
+def _unplanned(planned: ImageConfig, image: ImageInfo, base: ImageInfo | None) -> Iterator[Finding]:
+    """Variables that could steer the run; those of the locked base are pinned with it."""
+    known = {} if base is None else base.env
+    for name, value in sorted(image.env.items()):
+        harmless = name in planned.env or name in _OFFICIAL or known.get(name) == value
+        if name.startswith(_STEERING) and not harmless:
+            yield _error(
+                "environment", f"the image sets {name}, which nobody planned", *_expected_found("none", repr(value))
+            )
 
 
 def _user(planned: ImageConfig, image: ImageInfo) -> Iterator[Finding]:

@@ -112,6 +112,7 @@ class RunSummary:
         log: The last lines that the container printed, kept where there is no failure to quote.
         python_version: Version that ran, "" when unknown.
         machine: What it ran on, for people.
+        memory: Bytes that it was allowed, or None when unknown.
     """
 
     seconds: float
@@ -121,6 +122,7 @@ class RunSummary:
     log: tuple[str, ...] = ()
     python_version: str = ""
     machine: tuple[tuple[str, str], ...] = ()
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

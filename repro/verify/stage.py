@@ -16,7 +16,7 @@ from repro.lock import Lock, parse_lock
 from repro.plan import layout, runner_digest, runner_sources
 from repro.progress import Progress
 from repro.runner.documents import RunRecord
-from repro.verify.baked import Baked, check_image, read_baked
+from repro.verify.baked import Baked, check_image, find_base, read_baked
 from repro.verify.evidence import keep_evidence
 from repro.verify.judge import Judgement, judge, summarize, tampered
 from repro.verify.listen import Listener
@@ -62,7 +62,7 @@ def verify(
         lock: The lock and its exact bytes; None takes the one baked into the image at its word.
         engine: Where the image is and runs.
         timeout: Seconds for the run; None for the lock's own limit and a little more.
-        memory: Bytes; None for the lock's limit.
+        memory: Bytes; None for the lock's limit, or else nine tenths of what the engine has.
         project: Directory of the lock, whose `.repro/runs` keeps the evidence, or None to keep none.
         progress: Hears of each cell.
 
@@ -73,12 +73,14 @@ def verify(
     """
     started = datetime.now(UTC)
     case = _case(find_image(engine, image), lock, engine, progress)
-    findings = check_image(case.lock, case.lock_bytes, case.image, case.baked, runner_digest(runner_sources()))
+    ours, base = runner_digest(runner_sources()), find_base(engine, case.lock)
+    findings = check_image(case.lock, case.lock_bytes, case.image, case.baked, ours, base=base)
+    info = engine.info()
     verdict = replace(
         _verdict(tampered(findings), started),
         image=_image_summary(image, case.image),
         lock=_lock_summary(case),
-        engine=engine.info(),
+        engine=info,
     )
     if any(finding.severity == "error" for finding in findings):
         return verdict
@@ -87,7 +89,7 @@ def verify(
         writable=(layout.WORK, layout.OUT),
         collect=layout.OUT,
         timeout=case.lock.policy.timeout + GRACE if timeout is None else timeout,
-        memory=memory or case.lock.policy.memory,
+        memory=memory or case.lock.policy.memory or info.memory * 9 // 10 or None,
     )
     with _ran(engine, spec, progress, case.lock.subject.path) as run:
         judgement, summary = _judged(case, run)
@@ -98,7 +100,7 @@ def verify(
             fix=judgement.fix,
             metrics=judgement.metrics,
             findings=(*findings, *judgement.findings, *_unproven(case.lock)),
-            run=summary,
+            run=replace(summary, memory=spec.memory),
         )
         return _kept(verdict, run, project, progress)
 

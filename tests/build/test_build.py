@@ -12,7 +12,7 @@ from repro.build import build, builder_names, check_project, emit
 from repro.build.build import default_tag
 from repro.digest import Digest
 from repro.engines import DockerEngine, ImageInfo
-from repro.errors import ExitCode, IntegrityError, UsageError
+from repro.errors import ExitCode, InfrastructureError, IntegrityError, UsageError
 from repro.lock import Lock, PackedPython, render_lock
 from repro.plan import layout
 from repro.store import ObjectStore, project_store
@@ -139,13 +139,33 @@ def test_objects_that_exist_nowhere_else_are_named(project: Project) -> None:
     packed = PackedPython("cpython-3.11.7.tar", Digest.of(b"python"), 6, "2.31", projects.TARGET)
     python = replace(project.lock.python, version="3.11.7", supply="packed", packed=packed)
     project.write(replace(project.lock, packages=(local,), python=python))
-    error = project.fails()
-    assert [problem.partition(":")[0] for problem in error.problems] == ["cpython-3.11.7.tar", local.files[0].name]
-    assert "Copy .repro/objects" in (error.fix or "")
+    with pytest.raises(InfrastructureError) as caught:
+        project.emit()
+    assert caught.value.exit_code == ExitCode.INFRASTRUCTURE
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == [
+        "cpython-3.11.7.tar",
+        local.files[0].name,
+    ]
+    assert "Copy .repro/objects" in (caught.value.fix or "")
+    assert "docs/how-to/carry-objects.md" in (caught.value.fix or "")
     store = project_store(project.root)
     store.add_bytes(b"python")
     store.add_file(project.wheels["six"])
     assert project.emit().is_file()
+
+
+def test_a_changed_object_is_not_a_missing_one(project: Project) -> None:
+    local = projects.package(project.wheels["six"], local=True)
+    packed = PackedPython("cpython-3.11.7.tar", Digest.of(b"python"), 6, "2.31", projects.TARGET)
+    python = replace(project.lock.python, version="3.11.7", supply="packed", packed=packed)
+    project.write(replace(project.lock, packages=(local,), python=python))
+    store = project_store(project.root)
+    path = store.path(store.add_bytes(b"python"))
+    path.unlink()
+    path.write_bytes(b"Python")
+    changed, missing = project.fails().problems
+    assert changed.startswith("cpython-3.11.7.tar: an object has changed")
+    assert missing.startswith(f"{local.files[0].name}: there is no object")
 
 
 def test_a_download_with_other_bytes_is_refused(project: Project, tmp_path: Path) -> None:

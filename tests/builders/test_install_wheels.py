@@ -167,3 +167,16 @@ def test_a_wheel_with_another_digest_is_refused(tmp_path: Path) -> None:
     assert install_wheels.checked_wheel(tmp_path, good) == path
     with pytest.raises(PlanError, match="the plan says 0000"):
         install_wheels.checked_wheel(tmp_path, {**good, "sha256": "0" * 64})
+
+
+@pytest.mark.parametrize("version", ["3.11.2", "3.11.2+"])
+def test_a_patched_python_is_known_by_its_plain_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """Debian's 3.11.2+ and the like."""
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\necho \'["3.11.2+", "{tmp_path}"]\'\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(install_wheels.platform, "python_version", lambda: "3.11.2+")
+    install_wheels.check_python(version, str(tmp_path))

@@ -14,6 +14,7 @@ from repro.errors import InfrastructureError, IntegrityError, UsageError
 from repro.lock import Base
 from repro.progress import Silent
 from repro.registry import NotFoundError, Registry
+from tests.builders.projects import NO_IMAGE
 from tests.registry import server
 from tests.registry.server import RunningRegistry
 
@@ -90,6 +91,42 @@ def test_a_configured_image_needs_to_say_its_glibc(empty_registry: RunningRegist
         )
     assert caught.value.fix is not None
     assert LABEL_GLIBC in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("label", "glibc"),
+    [
+        ("2.36", "2.36"),
+        ("2.36-9+deb12u4", "2.36"),
+        (" 2.36\n", "2.36"),
+        ("2.12.2", "2.12"),
+        ("ldd (Debian GLIBC 2.36-9+deb12u4) 2.36", "2.36"),
+        ("ldd (GNU libc) 2.34\nCopyright (C) 2021 Free Software Foundation, Inc.", "2.34"),
+    ],
+)
+def test_a_glibc_label_may_say_what_ldd_prints(label: str, glibc: str) -> None:
+    assert made_base(label).glibc == glibc
+
+
+@pytest.mark.parametrize("label", ["2", "glibc", "v2.36", "2.", "2.36rc", "musl libc (x86_64)\nVersion 1.2.3"])
+def test_a_glibc_label_that_is_no_version_is_named(label: str) -> None:
+    with pytest.raises(UsageError, match=LABEL_GLIBC) as caught:
+        made_base(label)
+    assert repr(label.strip()) in caught.value.what
+
+
+def made_base(label: str) -> Base:
+    labelled = replace(NO_IMAGE, platform="linux/amd64", tags=("base:1",), labels={LABEL_GLIBC: label})
+
+    class OneImage(DockerEngine):
+        def __init__(self) -> None:
+            """Without a connection: only the one image is asked for."""
+
+        def image(self, reference: str) -> ImageInfo:
+            assert reference == "base:1"
+            return labelled
+
+    return resolve_base(interpreter(), configured="base:1", engine=OneImage(), progress=Silent())
 
 
 def test_a_damaged_registry_is_not_passed_over(empty_registry: RunningRegistry, client: Registry) -> None:

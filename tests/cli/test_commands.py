@@ -11,6 +11,7 @@ import pytest
 from repro import __version__
 from repro.capture.request import CaptureRequest, CaptureResult
 from repro.cli import main
+from repro.cli.diagnosis import _kernels
 from repro.cli.group import _COMMANDS
 from repro.digest import Digest
 from repro.engines.model import ImageInfo
@@ -167,7 +168,8 @@ def test_export_to_a_file_and_to_the_screen(project: Path, capsys: pytest.Captur
     assert "numpy==2.4.1" in shown
     assert main(["export", "--format", "requirements", "-o", "out.txt"]) == 0
     assert capsys.readouterr().out == ""
-    assert Path("out.txt").read_text(encoding="utf-8") == shown
+    assert Path("out.txt").read_text(encoding="utf-8") == shown.replace("./.repro/", "../.repro/")
+    assert "\n./.repro/wheels/" in shown
     assert main(["export", "--format", "pylock"]) == 0
     assert "lock-version" in capsys.readouterr().out
 
@@ -274,6 +276,22 @@ def test_doctor_says_what_to_do_without_an_engine(
     assert checks["index"]["status"] == "ok"
     assert checks["disk"]["status"] in {"ok", "warn"}
     assert all(check["fix"] for check in document["checks"] if check["status"] != "ok")
+
+
+@pytest.mark.parametrize("has_ipykernel", [False, True])
+def test_doctor_warns_of_an_environment_that_capture_refuses(project: Path, *, has_ipykernel: bool) -> None:
+    environment = project / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    if has_ipykernel:
+        (next(environment.glob("lib/python3*/site-packages")) / "ipykernel.py").write_text("", encoding="utf-8")
+    check = _kernels(project)
+    python = environment / "bin" / "python"
+    line = next(line for line in check.details if str(python) in line)
+    assert ("ipykernel is not installed" in line) is not has_ipykernel
+    assert check.status == ("ok" if has_ipykernel else "warn")
+    if not has_ipykernel:
+        assert "ipykernel is not installed" in check.message
+        assert f"uv pip install --python '{python}' ipykernel" in (check.fix or "")
 
 
 class NoRegistry:

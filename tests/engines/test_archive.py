@@ -65,3 +65,21 @@ def test_an_image_can_not_fill_our_memory(monkeypatch: pytest.MonkeyPatch) -> No
         open_archive([tar(("t/a", b"x" * 6), ("t/b", b"x" * 6))]) as t,
     ):
         read_members(t)
+
+
+@pytest.mark.parametrize(("cap", "most"), [("MOST_COLLECTED", 10), ("MOST_FILES", 1)])
+def test_a_container_can_not_fill_our_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap: str, most: int
+) -> None:
+    monkeypatch.setattr(archive, cap, most)
+    with (
+        pytest.raises(IntegrityError, match="more than"),
+        open_archive([tar(("t/a", b"x" * 6), ("t/b", b"x" * 6))]) as opened,
+    ):
+        extract_members(opened, tmp_path)
+
+
+@pytest.mark.parametrize("names", [("t/a", "t/a/b"), ("t/a/b", "t/a"), ("t/a", "t/a/b/c"), ("t/" + "n" * 300,)])
+def test_names_that_no_directory_can_have_are_an_integrity_error(tmp_path: Path, names: tuple[str, ...]) -> None:
+    with pytest.raises(IntegrityError), open_archive([tar(*((name, b"x") for name in names))]) as opened:
+        extract_members(opened, tmp_path)

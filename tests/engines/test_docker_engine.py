@@ -1,5 +1,6 @@
 """Sealed runs against the real engine."""
 
+import io
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from docker.errors import NotFound
 
 from repro.engines import DockerEngine, ImageInfo, RunOutcome, RunSpec
 from repro.engines.sealed import LABEL_RUN
-from repro.errors import InfrastructureError, UsageError
+from repro.errors import InfrastructureError, IntegrityError, UsageError
 
 pytestmark = pytest.mark.engine
 
@@ -232,3 +233,25 @@ def test_images_are_found_by_any_name(engine: DockerEngine, base_image: ImageInf
 def test_an_unknown_image_can_not_run(engine: DockerEngine) -> None:
     with pytest.raises(InfrastructureError, match="create a container"):
         engine.run(RunSpec("sha256:" + "0" * 64, ("true",)))
+
+
+def test_the_images_own_arguments_never_apply(engine: DockerEngine, base_image: ImageInfo) -> None:
+    """CMD belongs to no plan: it could steer a genuine entry point."""
+    path = base_image.labels["dev.repro.base.python-path"]
+    dockerfile = f'FROM {base_image.id}\nENTRYPOINT ["{path}", "-c", "import sys; print(sys.argv)"]\nCMD ["--evil"]\n'
+    made, _ = engine.client.images.build(fileobj=io.BytesIO(dockerfile.encode()), rm=True)
+    try:
+        found = engine.image(made.id)
+        assert found is not None
+        assert found.cmd == ("--evil",)
+        assert engine.run(RunSpec(made.id)).log == "['-c']"
+        assert engine.run(RunSpec(made.id, ("mine",))).log == "['-c', 'mine']"
+    finally:
+        engine.client.api.remove_image(made.id)
+
+
+def test_an_image_that_says_nothing_to_run_is_refused(engine: DockerEngine, base_image: ImageInfo) -> None:
+    assert base_image.cmd
+    assert not base_image.entrypoint
+    with pytest.raises(IntegrityError, match="entry point"):
+        engine.run(RunSpec(base_image.id))

@@ -13,10 +13,11 @@ import pytest
 import uv
 from packaging.pylock import Pylock
 
+from repro.cli import main
 from repro.digest import Digest
 from repro.errors import UsageError
 from repro.export import pylock, requirements
-from repro.lock import Lock, Package, PackageFile
+from repro.lock import Lock, Package, PackageFile, render_lock
 from repro.store import project_store
 from tests.http.servers import download_wheels, publish, serve
 from tests.lock.samples import full_lock
@@ -85,16 +86,15 @@ def test_requirements_read_as_pip_tools_writes_them(root: Path, wheels: dict[str
     lock = make_lock(root, wheels, "https://index.example.org")
     lines = requirements(lock, "linux/amd64").splitlines()
     six = Digest.of(wheels[SIX])
-    assert lines[5:] == [
+    assert lines[7:] == [
         "# index: https://index.example.org/simple",
-        f"--find-links ./.repro/wheels/{six.short}",
         "iniconfig==2.0.0 \\",
         f"    --hash=sha256:{Digest.of(wheels['iniconfig-2.0.0-py3-none-any.whl']).hex}",
         "    # via index https://index.example.org/simple",
         "markupsafe==3.0.2 \\",
         f"    --hash=sha256:{next(Digest.of(body).hex for name, body in wheels.items() if 'x86_64' in name)}",
         "    # via index https://index.example.org/simple",
-        "six==1.17.0 \\",
+        f"./.repro/wheels/{six.short}/{SIX} \\",
         f"    --hash=sha256:{six.hex}",
         "    # via built six==1.17.0",
     ]
@@ -116,15 +116,37 @@ def test_pip_installs_the_requirements_by_hash_and_nothing_else(root: Path, whee
             "manylinux_2_17_x86_64",
         ]
         options += ["--only-binary", ":all:", "--target", str(root / "t"), "-r", str(root / "requirements.txt")]
-        said = run(pip("install", *options), root.parent).stdout
+        said = run(pip("install", *options), root).stdout
         assert "Would install MarkupSafe-3.0.2 iniconfig-2.0.0 six-1.17.0" in said
         server.add(f"/files/{SIX}", wheels[SIX] + b"?")
         offered = next((root / ".repro" / "wheels").rglob("*.whl"))
         offered.unlink()
         offered.write_bytes(wheels[SIX] + b"?")
-        refused = run(pip("install", *options), root.parent, check=False)
+        refused = run(pip("install", *options), root, check=False)
         assert refused.returncode != 0
         assert "DO NOT MATCH THE HASHES" in refused.stderr
+
+
+def test_a_wheel_of_this_project_wins_over_the_index_and_is_found_from_elsewhere(
+    root: Path, wheels: dict[str, bytes]
+) -> None:
+    """The index has six 1.17.0 too, with other bytes; the file lies in a directory beside the project."""
+    elsewhere = root.parent / "else where"
+    elsewhere.mkdir()
+    python = empty_venv(root)
+    with serve() as server:
+        (root / "repro.lock").write_bytes(render_lock(make_lock(root, wheels, server.url)))
+        index = publish(server, {**wheels, SIX: wheels[SIX] + b"?"})
+        for kind, name in (("requirements", "requirements.txt"), ("pylock", "pylock.toml")):
+            arguments = ["export", "--format", kind, "-f", str(root / "repro.lock"), "-o", str(elsewhere / name)]
+            assert main(arguments) == 0
+        hashes = ["--no-deps", "--require-hashes", "--index-url", index, "-r", "requirements.txt"]
+        dry = ["--python", python, "install", "--dry-run", "--ignore-installed"]
+        for options in (hashes, ["-r", "pylock.toml"]):
+            said = run(pip(*dry, *options), elsewhere).stdout
+            assert "Would install MarkupSafe-3.0.2 iniconfig-2.0.0 six-1.17.0" in said
+        run([UV, "pip", "sync", "--require-hashes", "--python", python, "--index-url", index, *hashes[-1:]], elsewhere)
+        assert "six @ file://" in run([UV, "pip", "freeze", "--python", python], root).stdout
 
 
 def test_uv_and_pip_tools_read_the_requirements_too(root: Path, wheels: dict[str, bytes]) -> None:
@@ -135,14 +157,14 @@ def test_uv_and_pip_tools_read_the_requirements_too(root: Path, wheels: dict[str
         path.write_text(requirements(make_lock(root, wheels, server.url), "linux/amd64"))
         sync = [UV, "pip", "sync", "--dry-run", "--require-hashes", "--python", python, "--index-url", index, path]
         said = run(sync, root).stderr
-        assert {line.strip() for line in said.splitlines() if line.startswith(" + ")} == {
-            "+ iniconfig==2.0.0",
-            "+ markupsafe==3.0.2",
-            "+ six==1.17.0",
+        assert {re.split(r"==| @ ", line)[0] for line in said.splitlines() if line.startswith(" + ")} == {
+            " + iniconfig",
+            " + markupsafe",
+            " + six",
         }
         tools = [sys.executable, "-m", "piptools", "compile", "--quiet", "--generate-hashes", "--index-url", index]
         again = run([*tools, "--output-file", "-", path], root).stdout
-        assert set(re.findall(r"^(\S+)==", again, re.MULTILINE)) == {"iniconfig", "markupsafe", "six"}
+        assert set(re.findall(r"^(\w+)(?:==| @ )", again, re.MULTILINE)) == {"iniconfig", "markupsafe", "six"}
         assert f"sha256:{Digest.of(wheels[SIX]).hex}" in again
 
 

@@ -37,7 +37,7 @@ def package(name: str, version: str = "1.0", size: int = 1000, tag: str = "py3-n
 
 def full_lock() -> Lock:
     """A lock in which every field of the format is used."""
-    local = PackageFile("mine-0.1-py3-none-any.whl", digest("mine"), 300, None, ("linux/amd64", "linux/arm64"))
+    local = PackageFile("mine-0.1-py3-none-any.whl", digest("mine"), 300, None, ("linux/amd64",))
     return Lock(
         subject=Subject("notebook", "notebooks/evaluate.ipynb", "python3"),
         baseline=Baseline(rerun=True),

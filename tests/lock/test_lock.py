@@ -2,13 +2,14 @@
 
 import math
 import random
+import re
 import struct
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.errors import IntegrityError, UsageError
@@ -100,6 +101,17 @@ def _edited(old: str, new: str) -> bytes:
         ('path = "models/m.ubj"', 'path = "/m.ubj"', "files[1].path: must be a relative path inside the project"),
         ('supply = "packed"', 'supply = "base"', "python.supply: must be"),
         ('name = "mine-0.1', 'name = "../mine-0.1', "packages[0].files[0].name: must be a plain file name"),
+        ('path = "models/m.ubj"', 'path = "."', "files[1].path: must be a relative path inside the project"),
+        ('path = "models/m.ubj"', 'path = "src/features.py"', "files[3].path: comes twice"),
+        ('name = "floor"', 'name = "auc"', "metrics[2].name: comes twice"),
+        ('name = "six"', 'name = "numpy"', "packages[2].name: comes twice"),
+        ('targets = ["linux/amd64"]', "targets = []", "targets: must name at least one platform"),
+        ('targets = ["linux/amd64"]', 'targets = ["linux/vax"]', "targets[0]: must be linux/amd64 or linux/arm64"),
+        ('targets = ["linux/amd64"]', 'targets = ["linux/arm64"]', "packages[0].files[0].targets: the lock is not for"),
+        ('glibc = "2.34"', 'glibc = "2"', "python.packed.glibc: must be a version such as 2.36"),
+        ('glibc = "2.36"', 'glibc = "2.36-9+deb12u4"', "base.glibc: must be a version such as 2.36"),
+        ("size = 10\n", f"size = 0x{'f' * 5000}\n", "files[2].size: is too large"),
+        ("timeout = 3600.0", f"timeout = 1{'0' * 400}", "policy.timeout: is too large"),
         ('digest = "sha256:', 'digest = "md5:', "base.digest: not a sha256 digest"),
     ],
 )
@@ -152,6 +164,48 @@ def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
     assert isinstance(lock, Lock)
     assert len(progress.lines) == 1
     assert "1.7" in progress.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("size = 10\n", f"size = {'9' * 5000}\n"),
+        ("size = 10\n", f"size = {'[' * 5000}\n"),
+        ('version = "1.0"', f'version = "1.{"9" * 5000}"'),
+        ('version = "1.0"', f'version = "{"9" * 5000}.0"'),
+    ],
+    ids=["integer", "nesting", "minor version", "major version"],
+)
+def test_what_python_itself_refuses_is_a_damaged_lock(old: str, new: str) -> None:
+    with pytest.raises(IntegrityError):
+        parse_lock(_edited(old, new))
+
+
+_WHOLE = render_lock(full_lock())
+_PIECES = st.one_of(
+    st.binary(max_size=4),
+    st.sampled_from(
+        [b'"', b"\n", b"[", b"]]", b"-1", b"nan", b"1e999", b"1979-05-27", b"true", b"{}", b"=", b"\\u0000"]
+    ),
+    st.sampled_from([b"9" * 18, b"9" * 400, b"9" * 5000, b"[" * 5000]),
+)
+_PLACES = st.one_of(
+    st.sampled_from([found.end() for found in re.finditer(rb' = "?', _WHOLE)]), st.integers(0, len(_WHOLE))
+)
+_EDITS = st.lists(st.tuples(_PLACES, st.integers(0, 80), _PIECES), min_size=1, max_size=3)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(_EDITS)
+def test_no_mutation_does_more_than_damage_a_lock(edits: list[tuple[int, int, bytes]]) -> None:
+    data = _WHOLE
+    for start, length, piece in edits:
+        data = data[:start] + piece + data[start + length :]
+    try:
+        lock = parse_lock(data)
+    except IntegrityError:
+        return
+    assert parse_lock(render_lock(lock)).targets == lock.targets
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"version = ", b"<<<<<<< HEAD\nversion = '1.0'\n"])

@@ -167,3 +167,10 @@ def test_the_runner_is_its_python_files_and_nothing_else() -> None:
     sources = runner_sources()
     assert {"__init__.py", "documents.py", "compare.py"} <= set(sources)
     assert all(name.endswith(".py") for name in sources)
+
+
+@pytest.mark.parametrize("role", ["data", "model"])
+def test_a_role_without_files_has_no_digest(role: str) -> None:
+    lock = _lock()
+    labels = _plan(replace(lock, files=tuple(file for file in lock.files if file.role != role))).config.labels
+    assert set(_plan(lock).config.labels) - set(labels) == {f"dev.repro.{role}.digest"}

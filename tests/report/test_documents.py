@@ -162,6 +162,8 @@ def test_a_build_shows_its_layers() -> None:
     text = build_summary(BuiltImage(f"sha256:{'0' * 64}", (NAME,), 5_000_000, "docker"), layers, Style(80))
     assert "wheel-numpy" in text
     assert "17.0 MB" in text
+    assert "fetched" in text.splitlines()[0]
+    assert "the empty environment" not in text
     assert f"repro verify {NAME}" in text
     assert max(map(len, text.splitlines())) <= 80
 

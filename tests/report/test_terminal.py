@@ -8,7 +8,7 @@ import pytest
 
 from repro.report.style import Style, human_size, human_time, printable
 from repro.report.terminal import verdict_text
-from repro.verify import Outcome
+from repro.verify import Finding, Outcome, RunSummary
 from tests.report.samples import VERDICTS, verdict
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -62,9 +62,25 @@ def test_the_last_line_says_the_outcome(name: str) -> None:
     assert last.startswith("✓" if VERDICTS[name].outcome is Outcome.VERIFIED else "✗")
 
 
+def test_another_lock_need_not_be_tampering() -> None:
+    last = verdict_text(VERDICTS["tampered"], Style(80)).splitlines()[-1]
+    assert last == "✗ tampered or outdated: the image was made from another lock"
+
+
+def test_a_changed_runner_is_tampering() -> None:
+    finding = Finding("runner", "error", "another runner")
+    text = verdict_text(verdict(Outcome.TAMPERED, "another runner", findings=(finding,)), Style(80))
+    assert text.splitlines()[-1] == "✗ tampered: another runner"
+
+
+def test_the_limit_of_memory_is_shown() -> None:
+    run = RunSummary(3.0, 0, memory=7_500_000_000)
+    assert "at most 7.5 GB of memory" in verdict_text(verdict(Outcome.VERIFIED, "fine", run=run), Style(80))
+
+
 def test_every_digit_of_every_value_is_there() -> None:
     text = verdict_text(VERDICTS["every-status"], Style(80))
-    for number in ("0.30000000000000004", "-5.551115123125783e-17", "-0.0", "nan", "inf", "1e-300"):
+    for number in ("0.30000000000000004", "-5.55112e-17", "-0.0", "nan", "inf", "1e-300"):
         assert f" {number} " in text.replace("\n", " \n")
 
 

@@ -95,6 +95,13 @@ def test_a_record_of_another_shape_is_refused():
         RunRecord.from_json(json.dumps(data).encode())
 
 
+@pytest.mark.parametrize("change", [{"args": None}, {"metrics": [{"name": "auc"}]}, {"files": [{"p": 1}]}, {"new": 1}])
+def test_an_evaluation_of_another_shape_is_refused(change):
+    data = json.loads(Evaluation("script", "a.py", "/python", "3.11.7").to_json())
+    with pytest.raises(ValueError, match="not an evaluation"):
+        Evaluation.from_json(json.dumps({**data, **change}).encode())
+
+
 @pytest.mark.parametrize(
     ("left", "right", "same"),
     [

@@ -101,6 +101,40 @@ def test_a_tagged_cell_that_reports_nothing_is_warned_about(bench):
     assert record.warnings[0] == "cell 1 is tagged metrics but neither ends in a mapping nor assigns a number"
 
 
+@pytest.mark.parametrize(
+    ("cell", "warning"),
+    [
+        ("pd.DataFrame({'a': [1]})", "cell 2 is tagged metrics but ends in a DataFrame; {cure}"),
+        ("[0.1, 0.2]", "cell 2 is tagged metrics but ends in a list; {cure}"),
+        ("0.5", "cell 2 is tagged metrics but ends in a float; {cure}"),
+        ("{}", "cell 2 is tagged metrics but ends in an empty dict; {cure}"),
+        ("auc = 0.9\n[auc]", "cell 2 is tagged metrics but the list that it ends in was not taken; {cure}"),
+        (
+            "auc = 0.9\nfolds, d = np.ones(2), {'a': 1}\nfrom pathlib import Path; model = Path('m')",
+            "cell 2 is tagged metrics but folds (ndarray), d (dict) were not taken; {cure}",
+        ),
+    ],
+)
+def test_what_a_tagged_cell_does_not_report_is_named(bench, cell, warning):
+    record = bench.notebook("import numpy as np, pandas as pd", (cell, "metrics"))
+    assert record.failure is None
+    assert record.warnings[0] == warning.format(cure="end it in a dict or Series of numbers")
+    assert [metric.name for metric in record.metrics] == (["auc"] if "auc" in cell else [])
+
+
+@pytest.mark.parametrize(
+    "cell", ["auc = 0.9\nauc", "auc = 0.9\nprint(auc)", "auc = 0.9\nobject()", "l = [1]\n{'auc': 1}"]
+)
+def test_a_tagged_cell_that_reports_is_not_warned_about(bench, cell):
+    record = bench.notebook((cell, "metrics"))
+    assert not [warning for warning in record.warnings if "tagged" in warning]
+
+
+def test_a_number_that_no_document_can_hold_is_named(bench):
+    failure = bench.notebook(("{'n': 10**4000 - 1, 'm': -10**4100}", "metrics")).failure
+    assert (failure.kind, failure.problems) == ("metrics", ("cell:1: metric m is an int of more than 4000 digits",))
+
+
 def test_a_value_that_is_no_scalar_is_named(bench):
     failure = bench.notebook(("{'auc': None, 'model': object(), 'ok': 1}", "metrics")).failure
     assert failure.kind == "metrics"
@@ -228,12 +262,32 @@ def test_files(tmp_path, name, text, expected):
         ("m.yaml", "a: 2024-01-01", "m.yaml: metric a is a date or time, not"),
         ("m.yaml", "a: !!python/object:os.system x", "m.yaml: not valid YAML"),
         ("m.toml", "a =", "m.toml: not valid TOML"),
+        ("m.yaml", "a: &a\n  b: *a", "m.yaml: nested too deeply"),
+        ("m.json", "[" * 100_000 + "]" * 100_000, "m.json: nested too deeply"),
+        ("m.yaml", "[" * 5000 + "]" * 5000, "m.yaml: nested too deeply"),
+        ("m.json", '{"n": ' + "9" * 5000 + "}", "m.json: metric n is an int of more than 4000 digits"),
+        ("m.yaml", "n: -" + "9" * 5000, "m.yaml: metric n is an int of more than 4000 digits"),
     ],
 )
 def test_files_with_faults(tmp_path, name, text, problem):
     (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     (found,) = read_metrics_files(tmp_path, [name]).problems
     assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"": 1}', "m.json: a metric without a name"),
+        ('{"a\\udc80": 1}', "m.json: metric 'a\\udc80' has a name that can't be written as UTF-8"),
+        ('{"a": "\\udc80"}', "m.json: metric 'a' is text that can't be written as UTF-8"),
+        ('{"a": %s}' % ("9" * 4001), "m.json: metric a is an int of more than 4000 digits"),
+    ],
+)
+def test_metrics_that_no_document_can_hold(tmp_path, text, problem):
+    (tmp_path / "m.json").write_text(text)
+    failure = stored_metrics(None, tmp_path, ["m.json"]).failure
+    assert (failure.kind, failure.problems) == ("metrics", (problem,))
 
 
 def test_a_file_of_an_earlier_run_is_left_out_even_with_its_time_put_back(tmp_path):

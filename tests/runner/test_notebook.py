@@ -9,6 +9,7 @@ import pytest
 
 from repro.runner.documents import Evaluation, RunRecord
 from repro.runner.events import CELL_FINISHED, CELL_STARTED, KERNEL_READY
+from repro.runner.report import failure_text
 from repro.runner.trace import read_trace
 
 LOOK_AROUND = """\
@@ -72,7 +73,7 @@ def test_kernels_of_every_age(python, tmp_path, make_environment, bench_at):
     )
     assert record.failure is None
     assert repr([(metric.name, metric.value) for metric in record.metrics]) == "[('auc', 0.1), ('n', 5), ('nan', nan)]"
-    trace = read_trace(bench.out / "trace")
+    trace = read_trace(bench.out / "repro-trace")
     assert {str(bench.root / "local.py"), str(bench.root / "data.txt")} <= trace.reads.keys()
     assert trace.modules["local"] == str(bench.root / "local.py")
 
@@ -104,6 +105,10 @@ def test_a_failing_cell_is_quoted_and_ends_the_run(bench):
     assert failure.source == "y = x / 0"
     assert "----> 1" in failure.traceback
     assert "\x1b" not in failure.traceback
+    assert failure.traceback.startswith("-------")
+    assert "An error occurred" not in failure.traceback
+    assert failure.traceback.splitlines()[-1] == "ZeroDivisionError: division by zero"
+    assert failure_text(failure).count("y = x / 0") == 1
     assert [cell.number for cell in record.cells] == [1]
     assert record.metrics == ()
     assert not (bench.root / "later").exists()
@@ -118,9 +123,13 @@ def test_tags_are_honoured(bench):
 
 
 def test_input_is_refused_in_words(bench):
-    failure = bench.notebook("name = input('who? ')").failure
+    (bench.root / "asking.py").write_text("def ask():\n    return input('who? ')\n")
+    failure = bench.notebook("import asking\nname = asking.ask()").failure
     assert (failure.kind, failure.cell) == ("cell", 1)
     assert "keyboard input" in failure.message
+    assert failure.message.endswith("; replace it by a constant or a variable")
+    assert "asking.py" in failure.traceback
+    assert "kernelbase" not in failure.traceback
 
 
 def test_memory_error_is_the_cells_own(bench):
@@ -131,17 +140,17 @@ def test_memory_error_is_the_cells_own(bench):
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
-        ({"cell_timeout": 1.0}, "cell 2 did not finish within its time limit of 1 s"),
+        ({"cell_timeout": 1.0}, "it did not finish within its time limit of 1 s"),
         (
             {"timeout": 10.0, "cell_timeout": 60.0},
-            "cell 2 was still running when the time limit of 10 s for the whole evaluation ended",
+            "it was still running when the time limit of 10 s for the whole evaluation ended",
         ),
     ],
 )
 def test_time_limits(bench, survivors, limits, words):
     failure = bench.notebook("x = 1", "while True: pass", **limits).failure
     assert (failure.kind, failure.cell, failure.source) == ("timeout", 2, "while True: pass")
-    assert words in failure.message
+    assert failure.message == words
     assert survivors() == []
 
 

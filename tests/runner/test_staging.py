@@ -38,7 +38,8 @@ FILES = (
 
 
 def tree(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    return found - {staging.MARKER}
 
 
 def test_exactly_the_locked_files_are_laid_out(project, tmp_path):
@@ -57,13 +58,35 @@ def test_folders_that_the_run_writes_into_are_there(project, tmp_path):
 
 def test_it_starts_from_empty(project, tmp_path):
     work = tmp_path / "work"
+    assert stage(evaluation(*FILES), project, work) is None
     (work / "old" / "deeper").mkdir(parents=True)
+    (work / "n.ipynb").unlink()
     (work / "n.ipynb").mkdir()
     (work / "metrics.json").write_text("{}")
     (work / "link").symlink_to(project)
     assert stage(evaluation(*FILES), project, work) is None
     assert tree(work) == {"n.ipynb", "deep dir/dåta.csv", "run.sh"}
     assert (project / "unlocked").exists()
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(project, tmp_path):
+    """`docker run -v $PWD:/work` must not erase a project, not even one that has a file of the marker's name."""
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "thesis.ipynb").write_text("years of work")
+    for _ in range(2):
+        with pytest.raises(FileExistsError, match="work is not empty and was not made by an earlier run: nothing in"):
+            stage(evaluation(*FILES), project, work)
+        (work / staging.MARKER).write_text("a namesake")
+    assert tree(work) == {"thesis.ipynb"}
+
+
+def test_what_a_new_file_system_holds_does_not_count(project, tmp_path):
+    work = tmp_path / "work"
+    (work / "lost+found").mkdir(parents=True)
+    assert stage(evaluation(*FILES), project, work) is None
+    assert stage(evaluation(*FILES), project, work) is None
+    assert (work / "lost+found").is_dir()
 
 
 def test_every_fault_is_told_at_once(project, tmp_path):

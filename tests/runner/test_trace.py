@@ -2,6 +2,7 @@
 
 import json
 import os
+import py_compile
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,12 @@ def inside(found, project: Path) -> set[str]:
     return {path.removeprefix(f"{project}/") for path in found if path.startswith(f"{project}/")}
 
 
+def test_an_import_leaves_no_bytecode_behind(traced):
+    (traced.project / "local.py").write_text("VALUE = 1\n")
+    traced("import local")
+    assert not (traced.project / "__pycache__").exists()
+
+
 def test_reads_and_writes(traced):
     for name in ("read", "plus", "append", "both", "low", "moved", "gone"):
         (traced.project / name).write_text("1")
@@ -73,13 +80,10 @@ def test_reads_and_writes(traced):
     assert not any(path.startswith("/dev/") for path in (*trace.reads, *trace.writes))
 
 
-def test_modules_also_from_a_warm_cache_and_without_a_polite_end(traced, monkeypatch):
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+def test_modules_also_from_a_warm_cache_and_without_a_polite_end(traced):
     (traced.project / "local.py").write_text("VALUE = 1\n")
-    traced("import local")
+    py_compile.compile(str(traced.project / "local.py"))
     assert list((traced.project / "__pycache__").glob("local.*.pyc"))
-    for file in traced.trace.iterdir():
-        file.unlink()
     trace = traced("import os, local; os._exit(0)")
     assert "local.py" in inside(trace.reads, traced.project)
     assert "local" not in trace.modules

@@ -101,6 +101,7 @@ class MemoryEngine:
     outcome: RunOutcome = ENDED
     output: tuple[str, ...] = OUTPUT
     raises: BaseException | None = None
+    bases: Mapping[str, ImageInfo] = field(default_factory=dict)
     runs: list[RunSpec] = field(default_factory=list)
     handed_out: list[Path] = field(default_factory=list)
 
@@ -108,7 +109,7 @@ class MemoryEngine:
         return INFO
 
     def image(self, reference: str) -> ImageInfo | None:
-        return self.image_info if reference in (NAME, self.image_info.id) else None
+        return self.image_info if reference in (NAME, self.image_info.id) else self.bases.get(reference)
 
     def images_with_label(self, label: str) -> list[ImageInfo]:
         return [self.image_info] if label in self.image_info.labels else []

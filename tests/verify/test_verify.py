@@ -15,7 +15,17 @@ from repro.plan import layout
 from repro.progress import Progress, Silent, Task
 from repro.runner.documents import Failure, MeasuredMetric
 from repro.verify import Outcome, Verdict, parse_verdict, render_verdict, unfinished, verify
-from tests.verify.samples import NAME, SOURCES, MemoryEngine, baked_files, engine_of, good_record, image_of, sample_lock
+from tests.verify.samples import (
+    INFO,
+    NAME,
+    SOURCES,
+    MemoryEngine,
+    baked_files,
+    engine_of,
+    good_record,
+    image_of,
+    sample_lock,
+)
 
 
 def judged(
@@ -366,6 +376,7 @@ def test_the_evaluation_of_another_repro_is_not_called_changed() -> None:
         ({"user": "0:0"}, "user"),
         ({"user": "root"}, "user"),
         ({"entrypoint": ("/bin/true",)}, "entrypoint"),
+        ({"cmd": ("--root", "/evil")}, "command"),
         ({"platform": "linux/arm64"}, "platform"),
     ],
 )
@@ -381,6 +392,63 @@ def test_a_changed_variable_is_refused(value: str | None) -> None:
     env = {**engine.image_info.env, "OMP_NUM_THREADS": value}
     engine.image_info = replace(engine.image_info, env={name: text for name, text in env.items() if text is not None})
     refused(engine, kind="environment")
+
+
+STEERING = (
+    "LD_PRELOAD", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHON_JIT", "OMP_PLACES", "MKL_CBWR", "OPENBLAS_CORETYPE",
+    "BLIS_ARCH", "KMP_AFFINITY", "GOMP_SPINCOUNT", "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES", "MALLOC_PERTURB_",
+    "REPRO_ROOT", "JUPYTER_PATH", "IPYTHONDIR", "PYTEST_ADDOPTS",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STEERING)
+def test_a_variable_that_nobody_planned_and_that_steers_the_run_is_refused(name: str) -> None:
+    engine = engine_of(sample_lock())
+    engine.image_info = replace(engine.image_info, env={**engine.image_info.env, name: "1"})
+    assert name in refused(engine, kind="environment").reason
+
+
+def test_variables_of_the_official_images_are_harmless() -> None:
+    engine = engine_of(sample_lock())
+    names = ("VERSION", "SHA256", "PIP_VERSION", "SETUPTOOLS_VERSION", "GET_PIP_URL", "GET_PIP_SHA256")
+    extra = {f"PYTHON_{name}": "1" for name in names}
+    engine.image_info = replace(engine.image_info, env={**engine.image_info.env, **extra, "LANG": "C.UTF-8"})
+    assert judged(engine).outcome is Outcome.VERIFIED
+
+
+LAYERS = (f"sha256:{'a' * 64}", f"sha256:{'b' * 64}")
+
+
+def on_base(diff_ids: tuple[str, ...], *, env: dict[str, str] | None = None) -> MemoryEngine:
+    """An image with these layers in an engine that has its base, made of `LAYERS`, too."""
+    engine = engine_of(sample_lock())
+    base = engine.lock.base
+    engine.bases = {f"{base.reference}@{base.digest}": replace(engine.image_info, diff_ids=LAYERS, env=env or {})}
+    variables = {**engine.image_info.env, **(env or {})}
+    engine.image_info = replace(engine.image_info, diff_ids=diff_ids, env=variables)
+    return engine
+
+
+def test_an_image_begins_with_the_layers_of_its_base() -> None:
+    assert judged(on_base((*LAYERS, "sha256:c"))).outcome is Outcome.VERIFIED
+
+
+@pytest.mark.parametrize("diff_ids", [(), LAYERS[:1], (LAYERS[1], LAYERS[0]), ("sha256:c", *LAYERS)])
+def test_another_base_than_the_locked_one_is_refused(diff_ids: tuple[str, ...]) -> None:
+    refused(on_base(diff_ids), kind="base")
+
+
+def test_a_variable_of_the_locked_base_itself_is_no_surprise() -> None:
+    assert judged(on_base(LAYERS, env={"LD_LIBRARY_PATH": "/usr/local/cuda/lib64"})).outcome is Outcome.VERIFIED
+
+
+def test_there_is_always_a_limit_of_memory() -> None:
+    policy = replace(sample_lock().policy, memory=None)
+    engine = engine_of(sample_lock(policy=policy))
+    verdict = judged(engine)
+    assert engine.runs[0].memory == INFO.memory * 9 // 10
+    assert verdict.run is not None
+    assert verdict.run.memory == engine.runs[0].memory
 
 
 def test_a_changed_digest_label_is_refused() -> None:

@@ -19,6 +19,7 @@ from repro.capture.packages.choose import (
 from repro.capture.packages.index import IndexClient, IndexFile
 from repro.capture.packages.origins import LocalWheel
 from repro.capture.packages.simple import canonical_version
+from repro.capture.packages.sources import index_source
 from repro.digest import Digest
 from repro.errors import CaptureError, IntegrityError
 from repro.http import redact
@@ -194,7 +195,7 @@ def _origin(draft: _Draft) -> tuple[Origin, str]:
     if draft.local is not None:
         return draft.local.origin, draft.local.source
     first = next(iter(draft.published))
-    return ("index", first.index) if first.local_path is None else ("local", first.name)
+    return ("index", index_source(first.index)) if first.local_path is None else ("local", first.name)
 
 
 def _local_files(draft: _Draft, store: ObjectStore, progress: Progress) -> list[PackageFile]:
@@ -266,7 +267,10 @@ def _cure(missing: Unlockable) -> str:
     if not missing.candidates:
         return "name the index that it came from with --extra-index-url"
     machine = MACHINES[missing.target]
-    return f"install a version that has a wheel for {machine}, or build one and add its folder with --find-links"
+    return (
+        f"install a version that has a wheel for {machine}, "
+        "or build one and name its folder in repro.toml, [index] find-links"
+    )
 
 
 def _sentence(label: str, error: CaptureError) -> str:

@@ -11,6 +11,7 @@ from urllib.request import url2pathname
 from repro.capture.model import Distribution, Interpreter
 from repro.capture.packages.build_wheels import build_wheel
 from repro.capture.packages.repack import repack
+from repro.capture.packages.sources import repository_source
 from repro.errors import CaptureError
 from repro.http import redact
 from repro.lock import Origin
@@ -91,7 +92,11 @@ def _direct(direct_url: Mapping[str, Any], root: Path) -> tuple[Origin, str]:
     suffix = f"#subdirectory={subdirectory}" if subdirectory else ""
     if "vcs_info" in direct_url:
         info = direct_url["vcs_info"]
-        return "vcs", f"{info.get('vcs', 'git')}+{_public(url, root)}@{info.get('commit_id', '')}{suffix}"
+        vcs, commit = str(info.get("vcs", "git")), str(info.get("commit_id", ""))
+        if urlsplit(url).scheme == "file":
+            tree = _file_path(url)
+            return "vcs", repository_source(tree, project_path(tree, root), vcs, commit) + suffix
+        return "vcs", f"{vcs}+{redact(url)}@{commit}{suffix}"
     if "dir_info" in direct_url:
         return "local", project_path(_file_path(url), root)
     return "url", _public(url, root) + suffix

@@ -19,6 +19,7 @@ from packaging.pylock import (
 from repro.capture.packages.choose import MACHINES, target_tags
 from repro.capture.packages.index import IndexClient, IndexFile
 from repro.capture.packages.settings import PYPI
+from repro.capture.packages.sources import index_source
 from repro.digest import Digest
 from repro.errors import IntegrityError, UsageError
 from repro.http import redact
@@ -137,7 +138,7 @@ def _packages(pins: Sequence[_Pin], client: IndexClient) -> tuple[Package, ...]:
         locked = PackageFile(file.name, pin.sha256, size, redact(file.url), tuple(sorted(pin.targets)))
         others = packages[pin.name].files if pin.name in packages else ()
         files = tuple(sorted((*others, locked), key=lambda one: one.name))
-        packages[pin.name] = Package(pin.name, pin.version, "index", file.index, files)
+        packages[pin.name] = Package(pin.name, pin.version, "index", index_source(file.index), files)
     return tuple(sorted(packages.values(), key=lambda package: package.name))
 
 

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+_MOST_DIGITS = 4000
+_TOO_LARGE: int = 10**_MOST_DIGITS
 _LOOKED_THROUGH = ("%%time", "%%capture")
 
 
@@ -18,7 +20,8 @@ def metrics(source: str, count: int) -> str:
         count: Its execution count, under which Out holds its last value.
 
     Returns:
-        JSON: {"metrics": [[name, {"type", "text"}], …], "problems": [sentence, …]}.
+        JSON: {"metrics": [[name, {"type", "text"}], …], "problems": [sentence, …], "ending": what it ends in where
+        that was not taken, or "", "skipped": [assigned name with its type, …] of lists and the like}.
     """
     from IPython import get_ipython  # type: ignore[import-not-found] # noqa: PLC0415 - there is one: a kernel asks
 
@@ -31,10 +34,11 @@ def metrics(source: str, count: int) -> str:
         report.add("", result)
     else:
         for name in _assigned(statements):
-            value = _scalar(shell.user_ns.get(name))
-            if value is not None:
-                report.found.append((name, value))
-    return json.dumps({"metrics": report.found, "problems": report.problems})
+            report.take(name, shell.user_ns.get(name))
+    report.end(result)
+    return json.dumps(
+        {"metrics": report.found, "problems": report.problems, "ending": report.ending, "skipped": report.skipped}
+    )
 
 
 class _Report:
@@ -43,9 +47,28 @@ class _Report:
     def __init__(self) -> None:
         self.found: list[tuple[str, dict[str, str]]] = []
         self.problems: list[str] = []
+        self.skipped: list[str] = []
+        self.ending = ""
+
+    def take(self, name: str, value: Any) -> None:
+        """An assigned value: predictions are assigned too, hence lists and arrays are told, not taken."""
+        if _is_too_long(value) or _scalar(value) is not None:
+            self.add(name, value)
+        elif _is_collection(value):
+            self.skipped.append("%s (%s)" % (name, type(value).__name__))
+
+    def end(self, result: Any) -> None:
+        """Note the last value unless it was taken, or is one that nobody would take for metrics."""
+        if result is None or self.problems or (self.found and (_is_mapping(result) or not _is_collection(result))):
+            return
+        empty = isinstance(result, Mapping) and not result
+        self.ending = ("empty " if empty else "") + type(result).__name__
 
     def add(self, name: str, value: Any) -> None:
         """Nested mappings join their keys with dots, sequences and arrays add [i]."""
+        if _is_too_long(value):
+            self.problems.append("%s is an int of more than %d digits" % (name, _MOST_DIGITS))
+            return
         encoded = _scalar(value)
         if encoded is not None:
             self.found.append((name, encoded))
@@ -90,6 +113,15 @@ def _is_mapping(value: object) -> bool:
     kind = type(value)
     series = kind.__name__ == "Series" and kind.__module__.partition(".")[0] == "pandas"
     return isinstance(value, Mapping) or series
+
+
+def _is_collection(value: object) -> bool:
+    """Lists, arrays, tables and the like."""
+    return _is_mapping(value) or isinstance(value, (list, tuple)) or bool(getattr(value, "shape", None))
+
+
+def _is_too_long(value: object) -> bool:
+    return isinstance(value, int) and abs(value) >= _TOO_LARGE
 
 
 def _scalar(value: Any) -> dict[str, str] | None:

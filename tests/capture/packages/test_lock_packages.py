@@ -235,7 +235,7 @@ def test_all_that_cannot_be_locked_is_named_at_once_with_its_cure(
         "markupsafe 3.0.2 is on no index",
         "torch 2.1.0+cpu is on no index",
     ]
-    assert "--find-links" in refused.value.problems[0]
+    assert "find-links" in refused.value.problems[0]
     assert "--extra-index-url" in refused.value.problems[1]
     assert "https://download.pytorch.org/whl/cpu" in refused.value.problems[2]
     assert server.url in refused.value.details

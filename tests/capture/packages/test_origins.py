@@ -39,7 +39,7 @@ def test_a_git_install_names_its_commit(tool: str, venv: Venv, root: Path, tmp_p
     made = local_wheel(*venv.distribution("plain-thing"), root, tmp_path / "scratch")
 
     assert made is not None
-    assert (made.origin, made.source, made.warnings) == ("vcs", f"git+repository@{commit}", ())
+    assert (made.origin, made.source, made.warnings) == ("vcs", f"local git repository repository at {commit}", ())
     assert zipfile.is_zipfile(made.path)
 
 
