@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,18 +16,26 @@ _DISK = {
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "permission denied",
 }
+_PLACE = {
+    **_DISK,
+    errno.EPERM: "the operation is not permitted",
+    errno.ENOENT: "nothing can be made there",
+    errno.ENOTDIR: "a part of the path is not a directory",
+    errno.EEXIST: "a part of the path is not a directory",
+    errno.ENAMETOOLONG: "the name is too long",
+}
 
 
 @contextlib.contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
+def disk_errors(path: Path, reasons: Mapping[int, str] = _DISK) -> Iterator[None]:
     """Turn the disk's refusals (full, quota, read-only, permission) into an InfrastructureError that names `path`."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _DISK:
+        if error.errno is None or error.errno not in reasons:
             raise
         raise InfrastructureError(
-            f"can't write: {_DISK[error.errno]}",
+            f"can't write: {reasons[error.errno]}",
             where=str(path),
             fix="Free some space or choose a writable place, then run the command again; nothing was half-written.",
         ) from error
@@ -41,8 +49,9 @@ def atomic_file(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     Raises InfrastructureError when the disk refuses.
     """
     with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with disk_errors(path, _PLACE):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as stream:

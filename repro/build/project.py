@@ -40,7 +40,11 @@ def _checked(file: LockedFile, root: Path, objects: ObjectStore) -> Path:
         if objects.has(file.sha256):
             return objects.checked_path(file.sha256)
         raise IntegrityError(f"is missing; the lock has {file.sha256}")
-    if not path.resolve().is_relative_to(root.resolve()):
+    try:
+        place = path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise IntegrityError("is a symbolic link that leads in a circle") from error
+    if not place.is_relative_to(root.resolve()):
         raise IntegrityError("is a symbolic link that leads out of the project")
     if not path.is_file():
         raise IntegrityError("is a broken link" if path.is_symlink() and not path.exists() else "is not a regular file")

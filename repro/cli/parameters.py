@@ -13,6 +13,8 @@ PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 PLATFORM = click.Choice(["linux/amd64", "linux/arm64"])
 
+_SMALLEST, _LARGEST = 6 << 20, 1 << 50
+
 
 def duration(text: str) -> float:
     """Seconds from `90`, `90s`, `10m` or `2h`. Raises click.BadParameter for anything else."""
@@ -21,7 +23,10 @@ def duration(text: str) -> float:
 
 def size(text: str) -> int:
     """Bytes from `512m`, `4g` or a plain number, as Docker writes them. Raises click.BadParameter for anything else."""
-    return int(_scaled(text, _BYTES, "512m or 4g"))
+    found = int(_scaled(text, _BYTES, "512m or 4g"))
+    if not _SMALLEST <= found < _LARGEST:
+        raise click.BadParameter(f"{text!r}: engines take 6m and more, and no machine has that much")
+    return found
 
 
 def _scaled(text: str, units: Mapping[str, int], examples: str) -> float:

@@ -53,6 +53,6 @@ def command(
                 project=chosen.project if chosen else None,
                 progress=console.progress,
             )
-        write_reports(verdict, files)
         console.show(render_verdict(verdict) if settings.json else verdict_text(verdict, console.style))
+        write_reports(verdict, files)
     return verdict.outcome.exit_code

@@ -10,11 +10,12 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
 from docker import APIClient
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from docker.types import LogConfig
 
 from repro.engines.archive import extract_members, open_archive
@@ -82,7 +83,11 @@ def container(api: APIClient, name: str, image: str, **settings: Any) -> Iterato
 
 def _remove(api: APIClient, name: str) -> None:
     with engine_errors("remove a container", name), contextlib.suppress(NotFound):
-        api.remove_container(name, v=True, force=True)
+        try:
+            api.remove_container(name, v=True, force=True)
+        except APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:  # somebody else is removing it already
+                raise
 
 
 @contextlib.contextmanager

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from repro.errors import UsageError
+from repro.errors import ReproError, UsageError
 from repro.files import atomic_write
-from repro.verify.document import render_verdict
+from repro.verify.document import parse_verdict, render_verdict
 from repro.verify.model import Verdict
 
 
@@ -41,7 +41,25 @@ def parse_report(text: str) -> ReportFile:
         )
     if Path(path).is_dir():
         raise UsageError("a report can't replace a directory", where=path, fix="Name a file in it.")
+    if Path(path).exists() and not _is_verdict(Path(path)):
+        raise UsageError(
+            "this file is there and is no verdict; a report only replaces an earlier one",
+            where=path,
+            fix="Name another file, or remove this one.",
+        )
     return ReportFile(name, Path(path))
+
+
+def _is_verdict(path: Path) -> bool:
+    """Whether a file may be replaced: an earlier report, an empty file, or a device such as /dev/stdout."""
+    if not path.is_file():
+        return True
+    try:
+        data = path.read_bytes()
+        parse_verdict(data)
+    except (OSError, ReproError, ValueError, KeyError):
+        return path.stat().st_size == 0
+    return True
 
 
 def write_reports(verdict: Verdict, reports: Iterable[ReportFile]) -> None:

@@ -1,6 +1,7 @@
 """Bring locked files onto this machine: from the project's objects, the cache, or their URL, each checked."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -277,6 +278,12 @@ def _together(errors: Sequence[ReproError]) -> ReproError:
     return kind(
         f"{len(errors)} files could not be fetched",
         fix=worst.fix,
-        problems=[str(error) for error in ordered],
+        problems=_grouped(ordered),
         details=worst.details,
     )
+
+
+def _grouped(errors: Sequence[ReproError]) -> list[str]:
+    """Each cause once, with how many files it hit."""
+    counts = Counter(str(error) for error in errors)
+    return [f"{text} ({count} files)" if count > 1 else text for text, count in counts.items()]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from repro.digest import Digest
 from repro.engines.model import RunOutcome
+from repro.errors import InfrastructureError
 from repro.files import atomic_write, disk_errors
 from repro.store import run_directory
 from repro.verify.document import render_verdict
@@ -22,8 +23,16 @@ def keep_evidence(verdict: Verdict, run: RunOutcome, project: Path) -> Verdict:
     directory = run_directory(project, f"verify{lock}")
     with disk_errors(directory):
         if run.collected is not None:
-            shutil.copytree(run.collected, directory, dirs_exist_ok=True)
+            _copy(run.collected, directory)
     kept = replace(verdict, evidence=str(directory))
     atomic_write(directory / "log.txt", run.log.encode("utf-8", "backslashreplace"))
     atomic_write(directory / "verdict.json", render_verdict(kept))
     return kept
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a tree. Raises InfrastructureError: copytree gathers what the disk refused in an error without a number."""
+    try:
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    except shutil.Error as error:
+        raise InfrastructureError("can't copy the evidence", where=str(target), details=str(error)) from error

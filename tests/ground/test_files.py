@@ -71,6 +71,14 @@ except InfrastructureError as error:
     assert "no space left on the disk" in done.stdout
 
 
+@pytest.mark.parametrize("place", ["file/below", "x" * 300, "file/deep/er"])
+def test_an_impossible_place_is_named(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InfrastructureError) as caught:
+        atomic_write(tmp_path / place, b"x")
+    assert caught.value.where == str(tmp_path / place)
+
+
 def test_a_digest_reads_and_writes_its_oci_form(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"abc")
