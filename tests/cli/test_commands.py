@@ -279,7 +279,10 @@ def test_doctor_says_what_to_do_without_an_engine(
 
 
 @pytest.mark.parametrize("has_ipykernel", [False, True])
-def test_doctor_warns_of_an_environment_that_capture_refuses(project: Path, *, has_ipykernel: bool) -> None:
+def test_doctor_warns_of_an_environment_that_capture_refuses(
+    project: Path, monkeypatch: pytest.MonkeyPatch, *, has_ipykernel: bool
+) -> None:
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     environment = project / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     if has_ipykernel:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,12 +43,18 @@ def command(*args: str | Path) -> list[str]:
     return [sys.executable, "-m", "repro", *(os.fspath(arg) for arg in args)]
 
 
+def _environ(more: Mapping[str, str] | None) -> dict[str, str]:
+    """The variables of a person who has no environment active and no kernels registered."""
+    theirs = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "CONDA_PREFIX"}}
+    return {**theirs, "JUPYTER_DATA_DIR": os.devnull, **(more or {})}
+
+
 def repro(cwd: Path, *args: str | Path, env: dict[str, str] | None = None) -> Done:
     """Run `repro ARGS` in a directory."""
     done = subprocess.run(
         command(*args),
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env=_environ(env),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -56,6 +62,36 @@ def repro(cwd: Path, *args: str | Path, env: dict[str, str] | None = None) -> Do
         timeout=600,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def repro_until(
+    cwd: Path,
+    seen: str,
+    act: Callable[[subprocess.Popen[str]], None],
+    *args: str | Path,
+    env: Mapping[str, str] | None = None,
+) -> Done:
+    """Run `repro ARGS` in a session of its own and `act` once, as soon as it has printed `seen`."""
+    printed = []
+    waiting = True
+    with subprocess.Popen(
+        command(*args),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=_environ({"PYTHONUNBUFFERED": "1", **(env or {})}),
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            printed.append(line)
+            if waiting and seen in line:
+                act(process)
+                waiting = False
+    assert not waiting, "".join(printed)
+    return Done(process.returncode, "".join(printed), "")
 
 
 def write_notebook(path: Path, cells: Sequence[str], **metadata: object) -> None:

@@ -15,7 +15,7 @@ import pytest
 from repro.engines import ImageInfo
 from repro.engines.select import find_engine
 from repro.errors import ExitCode
-from tests.loop.conftest import Done, command, make_script, repro
+from tests.loop.conftest import Done, command, make_script, repro, repro_until
 
 pytestmark = pytest.mark.engine
 
@@ -83,23 +83,7 @@ def tidy() -> Iterator[None]:
 
 
 def _cut_when(root: Path, seen: str, engine: Cuttable, *args: str) -> Done:
-    printed = []
-    with subprocess.Popen(
-        command(*args),
-        cwd=root,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "DOCKER_HOST": engine.url},
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            printed.append(line)
-            if seen in line:
-                engine.cut()
-    assert any(seen in line for line in printed), "".join(printed)
-    return Done(process.returncode, "".join(printed), "")
+    return repro_until(root, seen, lambda _: engine.cut(), *args, env={"DOCKER_HOST": engine.url})
 
 
 @pytest.mark.usefixtures("tidy")

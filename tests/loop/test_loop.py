@@ -14,7 +14,7 @@ from repro.digest import Digest
 from repro.engines import Engine
 from repro.errors import ExitCode
 from repro.lock import parse_lock
-from tests.loop.conftest import CELLS, Captured, Done, command, make_project, make_script, repro, write_notebook
+from tests.loop.conftest import CELLS, Captured, Done, make_project, make_script, repro, repro_until, write_notebook
 
 pytestmark = pytest.mark.engine
 
@@ -218,27 +218,8 @@ def _running() -> tuple[set[str], set[str], set[str]]:
 
 
 def _interrupt_when(root: Path, seen: str, *args: str | Path) -> Done:
-    """Run a command in a session of its own and press Ctrl-C as soon as it has printed `seen`."""
-    printed = []
-    with subprocess.Popen(
-        command(*args),
-        cwd=root,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:
-        assert process.stdout is not None
-        waiting = True
-        for line in process.stdout:
-            printed.append(line)
-            if waiting and seen in line:
-                os.killpg(process.pid, signal.SIGINT)
-                waiting = False
-    assert not waiting, "".join(printed)
-    return Done(process.returncode, "".join(printed), "")
+    """Run a command and press Ctrl-C as soon as it has printed `seen`."""
+    return repro_until(root, seen, lambda process: os.killpg(process.pid, signal.SIGINT), *args)
 
 
 def _processes_with(text: str) -> list[str]:
