@@ -36,6 +36,11 @@ esac
 """
 
 
+def _which(name: str) -> str | None:
+    """Where a program is; python3 is the real one, for version managers put scripts of their own in its place."""
+    return os.path.realpath(sys.executable) if name == "python3" else shutil.which(name)
+
+
 class Machine:
     """A PATH with chosen programs, a user, an operating system and a place for Docker's socket."""
 
@@ -64,7 +69,7 @@ class Machine:
 
     def has(self, *names: str) -> None:
         for name in names:
-            (self.bin / name).symlink_to(shutil.which(name) or pytest.fail(f"there is no {name} here"))
+            (self.bin / name).symlink_to(_which(name) or pytest.fail(f"there is no {name} here"))
 
     def program(self, name: str, text: str) -> None:
         path = self.bin / name
@@ -221,7 +226,7 @@ def test_a_storage_driver_that_fails_is_replaced_by_vfs(machine: Machine) -> Non
 def test_an_engine_that_answers_is_used_as_it_is(machine: Machine, asker: str) -> None:
     """A new machine may have any one of these to ask with."""
     (machine.bin / "python3").unlink()
-    if shutil.which(asker) is None:
+    if _which(asker) is None:
         pytest.skip(f"there is no {asker} here")
     machine.has(asker)
     machine.user(1000)
