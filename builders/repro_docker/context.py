@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path, PurePosixPath
 
-from repro.digest import Digest
 from repro.errors import IntegrityError
 from repro.files import disk_errors
 from repro.plan import Artifacts, BuildPlan, Content, Directory, InlineFile, Item, Layer, Link, ProjectFile
@@ -192,8 +191,3 @@ def _item_entry(item: Item, top: str) -> Entry | None:
             return Entry(f"{top}{destination}", 0o777, target)
         case _:
             return None
-
-
-def wanted_artifacts(plan: BuildPlan) -> set[Digest]:
-    """The digests that a build reads from its artifacts."""
-    return {entry.source.sha256 for entry in context_entries(plan) if isinstance(entry.source, Content)}

@@ -3,7 +3,7 @@
 from repro.store.cache import artifact_cache, http_cache
 from repro.store.fetch import Wanted, fetch_all
 from repro.store.objects import ObjectStore, project_store, wheel_path
-from repro.store.runs import run_directory, runs_directory
+from repro.store.runs import run_directory
 
 __all__ = [
     "ObjectStore",
@@ -13,6 +13,5 @@ __all__ = [
     "http_cache",
     "project_store",
     "run_directory",
-    "runs_directory",
     "wheel_path",
 ]

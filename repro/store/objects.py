@@ -24,6 +24,13 @@ def project_store(root: Path) -> "ObjectStore":
     return ObjectStore(root / _PROJECT / "objects")
 
 
+def keep_out_of_git(home: Path) -> None:
+    """Let a project's `.repro` ignore itself."""
+    ignore = home / ".gitignore"
+    if not ignore.exists():
+        atomic_write(ignore, _IGNORE_ALL)
+
+
 def wheel_path(digest: Digest, name: str) -> str:
     """Where a project offers a wheel under its own name, as a POSIX path relative to the project root."""
     return f"{_PROJECT}/wheels/{digest.short}/{name}"
@@ -171,9 +178,8 @@ class ObjectStore:
     def _prepared(self, name: str) -> Path:
         folder = self.directory / name
         folder.mkdir(parents=True, exist_ok=True)
-        ignore = self.directory.parent / ".gitignore"
-        if self.directory.parent.name == _PROJECT and not ignore.exists():
-            atomic_write(ignore, _IGNORE_ALL)
+        if self.directory.parent.name == _PROJECT:
+            keep_out_of_git(self.directory.parent)
         return folder
 
 

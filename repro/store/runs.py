@@ -3,24 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from repro.files import atomic_write, disk_errors
-
-_IGNORE_ALL = b"*\n"
-
-
-def runs_directory(root: Path) -> Path:
-    """The project's `.repro/runs`, made when missing and kept out of version control.
-
-    Raises:
-        InfrastructureError: The disk refuses.
-    """
-    directory = root / ".repro" / "runs"
-    with disk_errors(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-    ignore = directory.parent / ".gitignore"
-    if not ignore.exists():
-        atomic_write(ignore, _IGNORE_ALL)
-    return directory
+from repro.files import disk_errors
+from repro.store.objects import keep_out_of_git
 
 
 def run_directory(root: Path, stage: str) -> Path:
@@ -29,7 +13,8 @@ def run_directory(root: Path, stage: str) -> Path:
     Raises:
         InfrastructureError: The disk refuses.
     """
-    directory = runs_directory(root) / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{stage}"
+    directory = root / ".repro" / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{stage}"
     with disk_errors(directory):
-        directory.mkdir()
+        directory.mkdir(parents=True)
+    keep_out_of_git(root / ".repro")
     return directory
