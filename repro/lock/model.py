@@ -8,11 +8,13 @@ from typing import Literal
 
 from repro.digest import Digest
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 MetricValue = float | int | bool | str
 Role = Literal["code", "notebook", "data", "model", "config"]
 Origin = Literal["index", "local", "editable", "vcs", "url", "built"]
+Encoding = Literal["splice", "gzip", "zstd", "tar"]
+Bytecode = Literal["used", "all", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +242,89 @@ class Runner:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageOptions:
+    """How the image is laid out.
+
+    Attributes:
+        encoding: How layers are compressed (docs/formats/image.md).
+        bytecode: Which modules get compiled bytecode: those that the run imported, all, or none.
+    """
+
+    encoding: Encoding = "splice"
+    bytecode: Bytecode = "used"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPackage:
+    """One Debian package that the base lacks.
+
+    Attributes:
+        name: Package name.
+        version: Exact version.
+        architecture: `amd64`, `arm64` or `all`.
+        target: Platform whose image it enters.
+        url: Where it is published, without credentials.
+        sha256: Digest of the .deb file.
+        size: Bytes.
+        reason: Why it is here: `asked` (repro.toml), `needs:<soname>` or `depends:<package>`.
+        skip_scripts: Whether its maintainer scripts are knowingly left out.
+    """
+
+    name: str
+    version: str
+    architecture: str
+    target: str
+    url: str
+    sha256: Digest
+    size: int
+    reason: str
+    skip_scripts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedLayer:
+    """One layer as the build must make it.
+
+    Attributes:
+        name: Its name in the plan.
+        diff_id: Digest of the plain tar.
+        blob: Digest of the encoded layer; None where the encoding depends on a compressor's version.
+        size: Bytes of that blob, or None.
+    """
+
+    name: str
+    diff_id: Digest
+    blob: Digest | None
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedImage:
+    """An image as the build must make it, stated by capture and proved by build.
+
+    Attributes:
+        target: Platform.
+        format: Version of the assembler's output (`repro_oci.FORMAT`); another version can't be compared.
+        config: Digest of the image configuration: the image ID in engines with graph drivers.
+        manifest: Digest of the image manifest, which registries and containerd know; None where `blob`s are.
+        layers: Every layer above the base, in order.
+    """
+
+    target: str
+    format: int
+    config: Digest
+    manifest: Digest | None
+    layers: tuple[PredictedLayer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
-    """Everything that decides an image and a verdict."""
+    """Everything that decides an image and a verdict.
+
+    `modules` names the imported modules of each package (dotted, sorted), for `ImageOptions.bytecode`; the key
+    `python` stands for the standard library. `predicted` follows from all the rest: it is written after it in the
+    file and is no part of what the lock digest covers (`repro.lock.lock_body`).
+    """
 
     subject: Subject
     baseline: Baseline
@@ -255,3 +338,7 @@ class Lock:
     outputs: tuple[str, ...]
     packages: tuple[Package, ...]
     runner: Runner
+    image: ImageOptions = field(default_factory=ImageOptions)
+    system: tuple[SystemPackage, ...] = ()
+    modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    predicted: tuple[PredictedImage, ...] = ()

@@ -4,7 +4,9 @@ from repro.plan.builder import Artifacts, Builder, BuiltImage
 from repro.plan.make import make_plan
 from repro.plan.model import (
     BuildPlan,
+    Compile,
     Content,
+    Deb,
     Directory,
     ImageConfig,
     InlineFile,
@@ -22,7 +24,9 @@ __all__ = [
     "BuildPlan",
     "Builder",
     "BuiltImage",
+    "Compile",
     "Content",
+    "Deb",
     "Directory",
     "ImageConfig",
     "InlineFile",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from repro.digest import Digest
-from repro.lock import Base, PackageFile
+from repro.lock import Base, Encoding, PackageFile, SystemPackage
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,27 @@ class Unpack:
     content: Content
 
 
-Item = Wheel | ProjectFile | InlineFile | Directory | Link | Unpack
+@dataclass(frozen=True, slots=True)
+class Deb:
+    """A Debian package, unpacked at `/` as dpkg would leave it (`repro.debian`)."""
+
+    package: SystemPackage
+
+
+@dataclass(frozen=True, slots=True)
+class Compile:
+    """Bytecode of modules that a wheel, or the packed interpreter, brings; unchecked hash-based (PEP 552).
+
+    Attributes:
+        source: What brings the modules.
+        modules: Dotted names of those that are compiled, sorted; None for all.
+    """
+
+    source: Wheel | Unpack
+    modules: tuple[str, ...] | None
+
+
+Item = Wheel | ProjectFile | InlineFile | Directory | Link | Unpack | Deb | Compile
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +143,7 @@ class BuildPlan:
         config: What the container runs and as whom.
         lock_digest: Digest of the lock it was made from.
         installer: The pinned wheel of pypa/installer, a tool for builders; no layer holds it.
+        encoding: How layers are compressed, for builders that decide it.
     """
 
     target: str
@@ -133,3 +154,4 @@ class BuildPlan:
     config: ImageConfig
     lock_digest: Digest
     installer: PackageFile
+    encoding: Encoding = "splice"

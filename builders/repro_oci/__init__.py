@@ -1,0 +1,1 @@
+"""Assembles images without an engine: a plan and its artifacts become layers and documents, byte for byte the same."""
