@@ -7,6 +7,7 @@ import pytest
 
 from repro.engines import Engine, ImageInfo
 from repro.engines.select import find_engine
+from tests.builders import projects
 
 ROOT = Path(__file__).parent.parent
 BASE = "repro-base:bookworm"
@@ -35,3 +36,9 @@ def base_image(engine: Engine) -> ImageInfo:
     if image is None:
         pytest.fail(f"there is no image {BASE}; make it with `make base`")
     return image
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Real wheels by project name."""
+    return projects.download(tmp_path_factory.mktemp("wheels"))

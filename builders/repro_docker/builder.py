@@ -52,7 +52,8 @@ class DockerBuilder:
             _tag(engine, image, tags, plan)
             leftovers.keep(image.id)
         info = engine.info()
-        return BuiltImage(image.id, tuple(tags), image.size, f"{info.name} {info.version} at {info.endpoint}")
+        place = f"{info.name} {info.version} at {info.endpoint}"
+        return BuiltImage(image.id, tuple(tags), image.size, place, image.platform)
 
     def export(self, plan: BuildPlan, artifacts: Artifacts, directory: Path) -> Path:
         """Write the Dockerfile and its context to a new or empty directory; returns the Dockerfile.

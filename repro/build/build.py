@@ -1,85 +1,88 @@
-"""`repro build`: everything is checked and brought here first; only then does a builder get to work."""
+"""`repro build`: everything is checked first; only then does a builder get to work, and its result goes where asked."""
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from repro.build.builders import find_builder
-from repro.build.project import check_project
+from repro.build.outputs import Destination, Output, deliver
+from repro.build.prepare import Prepared, Project, Sources, open_project, prepare
 from repro.digest import Digest
-from repro.errors import InfrastructureError, IntegrityError, UsageError
-from repro.http import Session, per_thread, session
-from repro.lock import LockedFile, load_lock
-from repro.plan import Artifacts, Builder, BuildPlan, BuiltImage, Unpack, Wheel, make_plan, runner_sources
-from repro.progress import Progress, Silent, Task
-from repro.store import ObjectStore, Wanted, artifact_cache, fetch_all, project_store
+from repro.errors import UsageError
+from repro.http import session
+from repro.lock import Bytecode, Encoding
+from repro.oci.image import Image
+from repro.oci.stores import project_images
+from repro.plan import Assembler, Builder, BuiltImage
+from repro.progress import Progress, Silent
+from repro.registry import Registry
+from repro.transfer.base import find_base
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _TAG = re.compile(rf"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*(?::[\w][\w.-]{{0,127}})?", re.ASCII)
 
-_CARRY = "Copy .repro/objects from where the lock was captured (docs/how-to/carry-objects.md), or capture again."
-
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    plan: BuildPlan
-    artifacts: Artifacts
-    builder: Builder
+class BuildRequest:
+    """What to build, and where to.
 
-
-def build(
-    lock_path: Path,
-    *,
-    tags: Sequence[str] = (),
-    builder: str = "docker",
-    target: str | None = None,
-    sessions: Callable[[], Session] | None = None,
-    cache: ObjectStore | None = None,
-    progress: Progress | None = None,
-    no_cache: bool = False,
-) -> BuiltImage:
-    """Build the image of a lock.
-
-    Args:
+    Attributes:
         lock_path: The lock; the project is the directory that holds it.
         tags: Names for the image; `<project directory>:<start of the lock digest>` when there are none.
         builder: Name of an installed builder.
-        target: Platform, the lock's only one when None.
-        sessions: Gives each thread a session for downloads (`repro.http`); the environment's settings when None.
-        cache: Where downloads are kept; the user's cache when None.
-        progress: Told what happens.
-        no_cache: Don't reuse steps of earlier builds.
+        targets: Platforms; the lock's only one when empty.
+        outputs: Destinations; an engine when empty, or the project's own images where no engine answers.
+        encoding: How layers are compressed, instead of the lock's choice.
+        bytecode: Which modules are compiled, instead of the lock's choice.
+        no_cache: Make everything again.
+        twice: Make everything twice from nothing first, and compare.
+    """
+
+    lock_path: Path
+    tags: tuple[str, ...] = ()
+    builder: str = "oci"
+    targets: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    encoding: Encoding | None = None
+    bytecode: Bytecode | None = None
+    no_cache: bool = False
+    twice: bool = False
+
+
+def build(request: BuildRequest, sources: Sources, progress: Progress | None = None) -> list[BuiltImage]:
+    """Build the image of a lock, for one platform or several, and bring it where it was asked for.
 
     Raises:
         UsageError: No lock, a target it doesn't have, an unknown builder, or a name that no image can have.
-        IntegrityError: The project, an object or a download is not what the lock says; nothing was built.
+        IntegrityError: The project, an object or a download is not what the lock says, or the result is not what the
+            lock predicts; nothing was delivered.
         InfrastructureError: Objects that exist nowhere else are missing; the engine, the network or the disk failed.
     """
-    _check_tags(tags)
+    _check_tags(request.tags)
     told = progress or Silent()
-    prepared = _prepare(lock_path, builder, target, sessions=sessions, cache=cache, progress=told)
-    names = tuple(tags) or (default_tag(lock_path, prepared.plan.lock_digest),)
-    return prepared.builder.build(prepared.plan, prepared.artifacts, tags=names, progress=told, no_cache=no_cache)
+    builder = find_builder(request.builder)
+    project = open_project(request.lock_path, told, request.encoding, request.bytecode)
+    prepared = [prepare(project, target, sources, told) for target in request.targets or (None,)]
+    tags = request.tags or (default_tag(request.lock_path, Digest.of(project.body)),)
+    if isinstance(builder, Assembler):
+        return _Assembly(builder, request, project, sources, told).run(prepared, tags)
+    return [_built(builder, request, one, tags, told) for one in prepared]
 
 
-def emit(
-    lock_path: Path,
-    directory: Path,
-    *,
-    builder: str = "docker",
-    target: str | None = None,
-    sessions: Callable[[], Session] | None = None,
-    cache: ObjectStore | None = None,
-    progress: Progress | None = None,
-) -> Path:
+def emit(request: BuildRequest, directory: Path, sources: Sources, progress: Progress | None = None) -> Path:
     """Write what a person needs to build the image by hand to an empty directory; returns the main file.
 
-    Arguments and errors are those of `build`; UsageError also when the directory isn't empty.
+    Errors are those of `build`; UsageError also when the directory isn't empty or the builder has nothing to write.
     """
-    prepared = _prepare(lock_path, builder, target, sessions=sessions, cache=cache, progress=progress or Silent())
-    return prepared.builder.export(prepared.plan, prepared.artifacts, directory)
+    told = progress or Silent()
+    builder = find_builder(request.builder)
+    if isinstance(builder, Assembler):
+        raise UsageError(f"the builder {request.builder!r} has no recipe to write", where="--builder")
+    project = open_project(request.lock_path, told, request.encoding, request.bytecode)
+    one = prepare(project, next(iter(request.targets), None), sources, told)
+    return builder.export(one.plan, one.supplies.bring_all(), directory)
 
 
 def default_tag(lock_path: Path, lock_digest: Digest) -> str:
@@ -89,78 +92,79 @@ def default_tag(lock_path: Path, lock_digest: Digest) -> str:
     return f"{slug or 'project'}:{lock_digest.short}"
 
 
-def _prepare(
-    lock_path: Path,
-    builder: str,
-    target: str | None,
-    *,
-    sessions: Callable[[], Session] | None,
-    cache: ObjectStore | None,
-    progress: Progress,
-) -> _Prepared:
-    lock, data = load_lock(lock_path, progress)
-    chosen = find_builder(builder)
-    plan = make_plan(lock, data, runner_sources(), target)
-    root = lock_path.resolve().parent
-    objects = project_store(root)
-    checking = progress.start("checking the project", len(lock.files))
-    files = check_project(_advancing(lock.files, checking), root, objects)
-    checking.finish(f"{len(lock.files)} project files are what the lock says")
-    wanted = list(_wanted(plan))
-    _check_objects(wanted, objects)
-    fetched = fetch_all(
-        wanted,
-        stores=[objects],
-        cache=cache or artifact_cache(),
-        sessions=sessions or per_thread(session),
-        progress=progress,
-    )
-    return _Prepared(plan, {**fetched, **files}, chosen)
-
-
-def _advancing(files: Sequence[LockedFile], task: Task) -> Iterator[LockedFile]:
-    for file in files:
-        yield file
-        task.advance(1, file.path)
-
-
-def _wanted(plan: BuildPlan) -> Iterator[Wanted]:
-    """Everything but project files that the plan needs on this machine."""
-    installer = plan.installer
-    yield Wanted(installer.name, installer.sha256, installer.size, installer.url)
-    for layer in plan.layers:
-        for item in layer.items:
-            if isinstance(item, Wheel):
-                yield Wanted(item.file.name, item.file.sha256, item.file.size, item.file.url)
-            elif isinstance(item, Unpack):
-                yield Wanted(item.content.label, item.content.sha256, item.content.size, None)
-
-
-def _check_objects(wanted: Sequence[Wanted], objects: ObjectStore) -> None:
-    """What no index has must be in the project's object store, whole."""
-    local = {item.sha256: item for item in wanted if item.url is None}
-    missing = [f"{item.name}: there is no object {digest}" for digest, item in local.items() if not objects.has(digest)]
-    changed: list[str] = []
-    for digest, item in local.items():
-        if objects.has(digest):
-            try:
-                objects.checked_path(digest)
-            except IntegrityError as error:
-                changed.append(f"{item.name}: {error.what}")
-    if changed:
-        raise IntegrityError(
-            "objects in the project's store are not what the lock says",
-            where=str(objects.directory),
-            problems=[*changed, *missing],
-            fix=_CARRY,
+def _built(
+    builder: Builder, request: BuildRequest, one: Prepared, tags: Sequence[str], progress: Progress
+) -> BuiltImage:
+    if request.outputs not in ((), (Output("engine"),)) or request.twice:
+        raise UsageError(
+            f"the builder {request.builder!r} builds in an engine only",
+            where="--builder",
+            fix="Leave --builder out: the builder `oci` writes layouts and archives, pushes, and can be compared.",
         )
-    if missing:
-        raise InfrastructureError(
-            "objects that exist nowhere else are not in the project's store",
-            where=str(objects.directory),
-            problems=missing,
-            fix=_CARRY,
+    artifacts = one.supplies.bring_all()
+    return builder.build(one.plan, artifacts, tags=tags, progress=progress, no_cache=request.no_cache)
+
+
+@dataclass(frozen=True, slots=True)
+class _Assembly:
+    """One build by an assembler: its steps share what they were asked for."""
+
+    builder: Assembler
+    request: BuildRequest
+    project: Project
+    sources: Sources
+    progress: Progress
+
+    def run(self, prepared: Sequence[Prepared], tags: tuple[str, ...]) -> list[BuiltImage]:
+        """Assemble an image for each target and deliver them."""
+        images = [self._image(one) for one in prepared]
+        base = self.project.lock.base
+        to = Destination(
+            tags=tags,
+            engine=self.sources.engine,
+            registry=_registry,
+            base=base.reference if base.source == "registry" else "",
+            progress=self.progress,
         )
+        outputs = self.request.outputs or (self._default_output(),)
+        proved = {one.plan.target: True if one.predicted else None for one in prepared}
+        built = [image for output in outputs for image in deliver(images, output, to)]
+        return [replace(image, proved=proved[image.platform]) for image in built]
+
+    def _image(self, one: Prepared) -> Image:
+        plan, progress = one.plan, self.progress
+        base = find_base(
+            plan.base,
+            plan.target,
+            given=self.sources.base,
+            cache=self.sources.cache,
+            engine=self.sources.engine_or_none,
+            registry=_registry(),
+            progress=progress,
+        )
+        if self.request.twice:
+            digest = self.builder.check_reproducible(plan, base, one.supplies, progress=progress)
+            progress.note(f"made twice from nothing, both times {digest}")
+        return self.builder.assemble(
+            plan,
+            base,
+            one.supplies,
+            progress=progress,
+            predicted=one.predicted,
+            no_cache=self.request.no_cache,
+        )
+
+    def _default_output(self) -> Output:
+        """An engine where one answers, else the project's own images, where `repro verify` finds them."""
+        if self.sources.engine_or_none() is not None:
+            return Output("engine")
+        place = project_images(self.project.root)
+        self.progress.note(f"no container engine answers: the image goes to {place}")
+        return Output("layout", place)
+
+
+def _registry() -> Registry:
+    return Registry(session)
 
 
 def _check_tags(tags: Sequence[str]) -> None:

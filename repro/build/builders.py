@@ -3,7 +3,7 @@
 from importlib.metadata import EntryPoint, entry_points
 
 from repro.errors import InfrastructureError, UsageError
-from repro.plan import Builder
+from repro.plan import Assembler, Builder
 
 GROUP = "repro.builders"
 
@@ -13,7 +13,7 @@ def builder_names() -> list[str]:
     return sorted({point.name for point in _points()})
 
 
-def find_builder(name: str) -> Builder:
+def find_builder(name: str) -> Builder | Assembler:
     """A builder by its name.
 
     Raises:
@@ -34,9 +34,9 @@ def _points() -> list[EntryPoint]:
     return list(entry_points(group=GROUP))
 
 
-def _load(point: EntryPoint) -> Builder:
+def _load(point: EntryPoint) -> Builder | Assembler:
     try:
-        builder: Builder = point.load()()
+        builder: Builder | Assembler = point.load()()
     except (ImportError, AttributeError) as error:
         raise InfrastructureError(
             f"the builder {point.name!r} can't be loaded: {error}",

@@ -1,17 +1,18 @@
 """`repro build`: repro.lock → image."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from repro.build import build, emit
+from repro.build import BuildRequest, Output, Sources, build, emit, parse_output
 from repro.cli.console import Console
 from repro.cli.locks import lock_path
-from repro.cli.parameters import PATH, PLATFORM
+from repro.cli.parameters import BYTECODE, ENCODING, PATH, PLATFORM
 from repro.cli.settings import Settings, common, json_option
 from repro.http import Session, per_thread, session
 from repro.lock import load_lock
-from repro.plan import make_plan, runner_sources
+from repro.plan import BuiltImage, make_plan, runner_sources
 from repro.report.json import build_json
 from repro.report.summaries import build_summary, layer_sizes
 
@@ -19,9 +20,15 @@ from repro.report.summaries import build_summary, layer_sizes
 @click.command("build")
 @click.option("-f", "--file", type=PATH, metavar="LOCK", help="The lock; the nearest repro.lock otherwise.")
 @click.option("-t", "--tag", "tags", multiple=True, help="Name for the image; repeatable.")
-@click.option("--builder", default="docker", show_default=True, help="An installed builder.")
-@click.option("--platform", "target", type=PLATFORM, help="Which of the lock's platforms.")
-@click.option("--no-cache", is_flag=True, help="Don't reuse steps of earlier builds.")
+@click.option("-o", "--output", "outputs", multiple=True, metavar="DEST", help="Where to, see below; repeatable.")
+@click.option("--push", is_flag=True, help="Push to the registries that the tags name.")
+@click.option("--platform", "targets", type=PLATFORM, multiple=True, help="Which of the lock's platforms; repeatable.")
+@click.option("--base", metavar="PLACE", help="The locked base image in a file: oci:DIR, oci-archive:FILE, …")
+@click.option("--layer-encoding", "encoding", type=ENCODING, help="Compression of layers; the lock's otherwise.")
+@click.option("--pyc", "bytecode", type=BYTECODE, help="Modules to compile; the lock's choice otherwise.")
+@click.option("--builder", default="oci", show_default=True, help="An installed builder: oci or docker.")
+@click.option("--verify-reproducible", "twice", is_flag=True, help="Make it twice from nothing first, and compare.")
+@click.option("--no-cache", is_flag=True, help="Don't reuse layers of earlier builds.")
 @click.option("--ca-cert", type=PATH, help="CA certificates to trust; the system's otherwise.")
 @click.option("--emit-dockerfile", type=PATH, metavar="DIR", help="Write what `docker build` needs, and don't build.")
 @json_option
@@ -31,39 +38,44 @@ def command(
     settings: Settings,
     *,
     file: Path | None,
-    tags: tuple[str, ...],
-    builder: str,
-    target: str | None,
+    outputs: tuple[str, ...],
+    push: bool,
+    base: str | None,
     ca_cert: Path | None,
     emit_dockerfile: Path | None,
-    no_cache: bool,
+    **options: Any,
 ) -> None:
-    """Build the image of a lock.
+    r"""Build the image of a lock.
 
     Code, data, model and every download are checked against the lock first: one changed byte stops the build and is
-    named. Packages are installed without a network.
+    named. No engine, no root and no network is needed once everything is here. The same lock gives the same digest.
+
+    \b
+    The image goes into the container engine that answers, else into the project's own .repro/images, or where
+    --output says:
+      engine             the container engine, only the layers that it lacks
+      oci:DIRECTORY      an OCI image layout
+      oci-archive:FILE   a tar that `docker load`, podman and skopeo read
     """
 
     def trusted() -> Session:
         return session(ca_cert=ca_cert)
 
-    sessions = per_thread(trusted)
-    lock = lock_path(file)
+    places = [*(parse_output(text) for text in outputs), *([Output("registry")] if push else [])]
+    path = lock_path(file)
+    request = BuildRequest(lock_path=path, outputs=tuple(places), **options)
+    sources = Sources(sessions=per_thread(trusted), base=base)
     with Console(settings) as console:
         if emit_dockerfile is not None:
-            written = emit(
-                lock, emit_dockerfile, builder=builder, target=target, sessions=sessions, progress=console.progress
-            )
-            console.show(f"{written}\n")
+            request = BuildRequest(lock_path=path, targets=request.targets, builder="docker")
+            console.show(f"{emit(request, emit_dockerfile, sources, console.progress)}\n")
             return
-        image = build(
-            lock,
-            tags=tags,
-            builder=builder,
-            target=target,
-            sessions=sessions,
-            progress=console.progress,
-            no_cache=no_cache,
-        )
-        layers = layer_sizes(make_plan(*load_lock(lock), runner_sources(), target))
-        console.show(build_json(image, layers) if settings.json else build_summary(image, layers, console.style))
+        images = build(request, sources, console.progress)
+        console.show(_shown(images, path, settings, console))
+
+
+def _shown(images: list[BuiltImage], path: Path, settings: Settings, console: Console) -> str | bytes:
+    lock, body = load_lock(path)
+    sizes = [layer_sizes(make_plan(lock, body, runner_sources(), image.platform)) for image in images]
+    described = list(zip(images, sizes, strict=True))
+    return build_json(described) if settings.json else build_summary(described, console.style)

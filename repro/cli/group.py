@@ -13,6 +13,8 @@ _COMMANDS = {
     "verify": "Rerun the evaluation in an image and compare its metrics.",
     "inspect": "Show what a lock or an image says.",
     "export": "Write a lock's packages in other formats.",
+    "validate": "Recompute every digest of an image.",
+    "cache": "Show what is kept between runs, and make it smaller.",
     "doctor": "Check what works here and what to do about the rest.",
 }
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

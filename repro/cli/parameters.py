@@ -12,6 +12,8 @@ _BYTES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 PLATFORM = click.Choice(["linux/amd64", "linux/arm64"])
+ENCODING = click.Choice(["splice", "gzip", "zstd", "tar"])
+BYTECODE = click.Choice(["used", "all", "none"])
 
 _SMALLEST, _LARGEST = 6 << 20, 1 << 50
 
@@ -27,6 +29,11 @@ def size(text: str) -> int:
     if not _SMALLEST <= found < _LARGEST:
         raise click.BadParameter(f"{text!r}: engines take 6m and more, and no machine has that much")
     return found
+
+
+def amount(text: str) -> int:
+    """Bytes from `500m`, `10g`, `0`. Raises click.BadParameter for anything else."""
+    return 0 if text == "0" else int(_scaled(text, _BYTES, "500m or 10g"))
 
 
 def _scaled(text: str, units: Mapping[str, int], examples: str) -> float:

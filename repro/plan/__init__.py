@@ -1,6 +1,6 @@
 """Lock → BuildPlan: a pure function, and the only thing that builders share."""
 
-from repro.plan.builder import Artifacts, Builder, BuiltImage
+from repro.plan.builder import Artifacts, Assembler, Builder, BuiltImage, Supplies
 from repro.plan.make import make_plan
 from repro.plan.model import (
     BuildPlan,
@@ -18,9 +18,11 @@ from repro.plan.model import (
     Wheel,
 )
 from repro.plan.runner import runner_digest, runner_sources
+from repro.plan.supplies import LockedSupplies
 
 __all__ = [
     "Artifacts",
+    "Assembler",
     "BuildPlan",
     "Builder",
     "BuiltImage",
@@ -33,7 +35,9 @@ __all__ = [
     "Item",
     "Layer",
     "Link",
+    "LockedSupplies",
     "ProjectFile",
+    "Supplies",
     "Unpack",
     "Wheel",
     "make_plan",

@@ -1,11 +1,16 @@
-"""What a builder is: found through the entry-point group `repro.builders`, given a plan and checked artifacts."""
+"""What a builder is: found through the entry-point group `repro.builders`, given a plan and checked artifacts.
 
-from collections.abc import Mapping, Sequence
+There are two kinds: a `Builder` has an engine build the image there, an `Assembler` makes it here and hands it over.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from repro.digest import Digest
+from repro.lock import PredictedImage
+from repro.oci.image import Image
 from repro.plan.model import BuildPlan
 from repro.progress import Progress
 
@@ -18,20 +23,73 @@ class BuiltImage:
     """An image that now exists.
 
     Attributes:
-        id: Image ID in the engine, `sha256:…`.
+        id: Digest of its configuration, `sha256:…`: the image ID in engines with graph drivers.
         tags: Names it was given.
         size: Bytes of all its layers, unpacked.
-        engine: Which engine holds it.
+        place: Where it is now: an engine, a directory, a file, a registry.
+        platform: What it runs on.
+        digest: Digest of its manifest, or of the index of several; None where only an engine knows it.
+        proved: Whether it is bit for bit what the lock predicts; None when the lock predicts nothing.
     """
 
     id: str
     tags: tuple[str, ...]
     size: int
-    engine: str
+    place: str
+    platform: str
+    digest: str | None = None
+    proved: bool | None = None
 
 
+class Supplies(Protocol):
+    """Brings what a plan names to this machine, when it is asked for and not before."""
+
+    def bring(self, digests: Collection[Digest]) -> Artifacts:
+        """A local file for each digest, its content checked.
+
+        Raises:
+            IntegrityError: Bytes differ from what the lock says.
+            InfrastructureError: They are nowhere to be had.
+        """
+        ...
+
+
+@runtime_checkable
+class Assembler(Protocol):
+    """Turns a plan into an image here, without an engine. The same plan on the same base gives the same bytes."""
+
+    name: str
+
+    def assemble(
+        self,
+        plan: BuildPlan,
+        base: Image,
+        supplies: Supplies,
+        *,
+        progress: Progress,
+        predicted: PredictedImage | None = None,
+        no_cache: bool = False,
+    ) -> Image:
+        """The image. With `predicted`, layers may be made only when somebody opens them, and must then agree.
+
+        Raises:
+            IntegrityError: An input can't be trusted, or the result is not what was predicted.
+            InfrastructureError: Network, disk, or the image's Python, which has to compile, failed.
+        """
+        ...
+
+    def predict(self, plan: BuildPlan, base: Image, supplies: Supplies, *, progress: Progress) -> PredictedImage:
+        """Make the image and state what it is, for the lock. Raises as `assemble` does."""
+        ...
+
+    def check_reproducible(self, plan: BuildPlan, base: Image, supplies: Supplies, *, progress: Progress) -> Digest:
+        """Make the image twice from nothing; the digest of its manifest. Raises IntegrityError when they differ."""
+        ...
+
+
+@runtime_checkable
 class Builder(Protocol):
-    """Turns a plan into an image. It adds nothing to the plan and leaves nothing behind but the image."""
+    """Has an engine turn a plan into an image. It adds nothing to the plan and leaves nothing behind but the image."""
 
     name: str
 

@@ -32,12 +32,14 @@ class Wheel:
         file: The locked file.
         prefix: `ENVIRONMENT`, whose schemes are a virtual environment's, or `RUNNER_PACKAGES`, a plain directory
             on the runner's path that takes only purelib and platlib files.
+        requested: Whether somebody asked for this package, rather than another package (pip's REQUESTED).
     """
 
     package: str
     version: str
     file: PackageFile
     prefix: PurePosixPath
+    requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)

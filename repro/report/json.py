@@ -18,7 +18,7 @@ from repro.verify.document import encode_exactly
 
 def capture_json(result: CaptureResult) -> bytes:
     """`repro.capture/1`: where the lock is, and what it is."""
-    return _document(
+    return document(
         "repro.capture/1",
         {
             "path": str(result.path),
@@ -26,25 +26,31 @@ def capture_json(result: CaptureResult) -> bytes:
             "seconds": result.seconds,
             "warnings": result.warnings,
             "evidence": None if result.run_directory is None else str(result.run_directory),
-            "lock": _lock(result.lock, Digest.of(result.lock_bytes)),
+            "lock": _lock(result.lock, result.digest),
         },
     )
 
 
-def build_json(image: BuiltImage, layers: Sequence[tuple[str, str, int]]) -> bytes:
-    """`repro.build/1`: the image and its layers."""
-    named = [{"name": name, "comment": comment, "size": size} for name, comment, size in layers]
-    return _document("repro.build/1", {**_plain(image), "layers": named})
+def build_json(images: Sequence[tuple[BuiltImage, Sequence[tuple[str, str, int]]]]) -> bytes:
+    """`repro.build/2`: each image at each place, with its layers."""
+    described = [
+        {
+            **_plain(image),
+            "layers": [{"name": name, "comment": comment, "size": size} for name, comment, size in layers],
+        }
+        for image, layers in images
+    ]
+    return document("repro.build/2", {"images": described})
 
 
 def lock_json(lock: Lock, digest: Digest) -> bytes:
     """`repro.lock-inspection/1`: everything in the lock, with its digest."""
-    return _document("repro.lock-inspection/1", _lock(lock, digest))
+    return document("repro.lock-inspection/1", _lock(lock, digest))
 
 
 def image_json(found: ImageInspection) -> bytes:
     """`repro.image-inspection/1`: what the engine says of the image, its lock, and whether both agree."""
-    return _document(
+    return document(
         "repro.image-inspection/1",
         {
             "reference": found.reference,
@@ -59,7 +65,7 @@ def image_json(found: ImageInspection) -> bytes:
 def doctor_json(checks: Sequence[Check]) -> bytes:
     """`repro.doctor/1`: every check."""
     failed = any(check.status == "fail" for check in checks)
-    return _document("repro.doctor/1", {"ok": not failed, "checks": list(checks)})
+    return document("repro.doctor/1", {"ok": not failed, "checks": list(checks)})
 
 
 def error_json(error: ReproError) -> str:
@@ -82,7 +88,8 @@ def _lock(lock: Lock, digest: Digest) -> dict[str, Any]:
     return {"digest": str(digest), **_plain(lock), "metrics": metrics}
 
 
-def _document(schema: str, data: Mapping[str, Any]) -> bytes:
+def document(schema: str, data: Mapping[str, Any]) -> bytes:
+    """A document of ours: its schema and version first."""
     text = json.dumps({"schema": schema, **_plain(data)}, indent=2, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace") + b"\n"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from repro.digest import Digest
 from repro.engines.model import ImageInfo
-from repro.lock import Lock, Metric
-from repro.plan import BuildPlan, BuiltImage, InlineFile, Item, ProjectFile, Unpack, Wheel
+from repro.lock import Lock, Metric, SystemPackage
+from repro.plan import BuildPlan, BuiltImage, Deb, InlineFile, Item, ProjectFile, Unpack, Wheel
 from repro.report.metrics import value_text
 from repro.report.style import Style, human_size, human_time
 from repro.report.terminal import finding_lines
@@ -18,6 +18,7 @@ from repro.verify.model import Finding
 
 _SHORT = 19
 _GAP = "  "
+_OWN_IMAGES = "/.repro/images"
 _TOO_SMALL = 1000
 """Layers of fewer bytes are left out."""
 
@@ -63,17 +64,32 @@ def capture_summary(
     return _joined(sections)
 
 
-def build_summary(image: BuiltImage, layers: Sequence[tuple[str, str, int]], style: Style) -> str:
-    """What was built; `layers` are name, comment and bytes as they come in (see `layer_sizes`)."""
-    names = style.text(", ".join(image.tags) or image.id)
-    done = f"{style.mark('ok')} {style.paint('built', 'bold', 'green')}"
-    where = f"{human_size(image.size)} in {style.text(image.engine)}"
-    name = style.text(image.tags[0] if image.tags else image.id)
+def build_summary(images: Sequence[tuple[BuiltImage, Sequence[tuple[str, str, int]]]], style: Style) -> str:
+    """What was built; with each image its layers: name, comment and bytes as they come in (see `layer_sizes`)."""
+    image, layers = images[0]
     sections = [
         _layers(layers, style),
-        [f"{done}: {names}, {image.id[:_SHORT]}, {where}", f"{style.arrow} next: repro verify {name}"],
+        [line for one, _ in images for line in _built(one, style)],
+        [f"{style.arrow} next: repro verify {style.text(_name(image))}"],
     ]
     return _joined(sections)
+
+
+def _built(image: BuiltImage, style: Style) -> list[str]:
+    names = style.text(", ".join(image.tags) or image.id)
+    done = f"{style.mark('ok')} {style.paint('built', 'bold', 'green')}"
+    lines = [f"{done}: {names}, {image.id[:_SHORT]}, {human_size(image.size)} in {style.text(image.place)}"]
+    if image.proved:
+        lines.append(f"{style.mark('ok')} bit for bit the image that the lock predicts, {str(image.digest)[:_SHORT]}")
+    return lines
+
+
+def _name(image: BuiltImage) -> str:
+    """What `repro verify` finds the image by."""
+    name = image.tags[0] if image.tags else image.id
+    if not image.place.startswith(("oci:", "oci-archive:")):
+        return name
+    return name if image.place.endswith(_OWN_IMAGES) else f"{image.place}:{name}"
 
 
 def layer_sizes(plan: BuildPlan) -> list[tuple[str, str, int]]:
@@ -83,7 +99,7 @@ def layer_sizes(plan: BuildPlan) -> list[tuple[str, str, int]]:
 
 def lock_text(lock: Lock, digest: Digest, style: Style) -> str:
     """A lock in short."""
-    return _joined([style.fields([("lock", str(digest)), *_lock_fields(lock)]), _metrics(lock.metrics, style)])
+    return _joined([style.fields([("lock", str(digest)), *_inspected(lock)]), _metrics(lock.metrics, style)])
 
 
 def image_text(found: ImageInspection, style: Style) -> str:
@@ -107,7 +123,7 @@ def image_text(found: ImageInspection, style: Style) -> str:
     )
     sections = [
         style.fields(fields),
-        style.fields([("lock", str(found.digest)), *_lock_fields(found.lock)]),
+        style.fields([("lock", str(found.digest)), *_inspected(found.lock)]),
         _metrics(found.lock.metrics, style),
         [line for finding in found.findings for line in finding_lines(finding, style)],
         [last],
@@ -139,6 +155,32 @@ def _lock_fields(lock: Lock) -> Iterator[tuple[str, str]]:
     parts = ", ".join(f"{number} {role}" for role, number in sorted(roles.items()))
     yield "files", f"{parts}, {human_size(sum(file.size for file in lock.files))}" if parts else "none"
     yield "outputs", ", ".join(lock.outputs)
+
+
+def _inspected(lock: Lock) -> Iterator[tuple[str, str]]:
+    """All that a lock says in short: what was captured, and what becomes of it."""
+    yield from _lock_fields(lock)
+    for target in lock.targets:
+        packages = [package for package in lock.system if package.target == target]
+        if packages:
+            yield "system", f"{_system(packages)}, {target}"
+    yield "encoding", lock.image.encoding
+    yield "bytecode", _bytecode(lock)
+    for image in lock.predicted:
+        yield "predicted", f"image ID {image.config}, {image.target}"
+        if image.manifest is not None:
+            yield "", f"manifest {image.manifest}"
+
+
+def _system(packages: Sequence[SystemPackage]) -> str:
+    names = ", ".join(f"{one.name} {one.version}{' without its scripts' * one.skip_scripts}" for one in packages)
+    return f"{names}, {human_size(sum(one.size for one in packages))}"
+
+
+def _bytecode(lock: Lock) -> str:
+    if lock.image.bytecode != "used":
+        return f"{lock.image.bytecode} of the modules"
+    return f"of the {sum(map(len, lock.modules.values()))} modules that the run imported"
 
 
 def _metrics(metrics: Sequence[Metric], style: Style) -> list[str]:
@@ -188,6 +230,8 @@ def _size(item: Item) -> int:
             return item.file.size
         case ProjectFile() | Unpack():
             return item.content.size
+        case Deb():
+            return item.package.size
         case InlineFile():
             return len(item.data)
         case _:

@@ -146,6 +146,16 @@ class ObjectStore:
             finally:
                 temporary.unlink(missing_ok=True)
 
+    def adopt(self, path: Path, digest: Digest) -> None:
+        """Move a file of the same disk into the store as this object; the caller has just hashed and synced it.
+
+        Raises:
+            InfrastructureError: The disk refuses.
+        """
+        with disk_errors(self.directory):
+            path.chmod(_READ_ONLY)
+            self._settle(path, digest)
+
     def discard(self, digest: Digest) -> None:
         """Remove an object, if there is one."""
         with disk_errors(self.directory):

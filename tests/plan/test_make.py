@@ -7,9 +7,11 @@ import pytest
 
 from repro.digest import Digest
 from repro.errors import IntegrityError, UsageError
-from repro.lock import Lock, Python, parse_lock, render_lock
+from repro.lock import ImageOptions, Lock, Python, parse_lock, render_body, render_lock
 from repro.plan import (
     BuildPlan,
+    Compile,
+    Deb,
     InlineFile,
     Layer,
     ProjectFile,
@@ -19,21 +21,21 @@ from repro.plan import (
     runner_digest,
     runner_sources,
 )
-from repro.plan.make import BUCKETS, MOST_LARGE
+from repro.plan.layers import BUCKETS, MOST_LARGE
 from repro.runner.documents import Evaluation
-from tests.lock.samples import full_lock, package
+from tests.lock.samples import full_lock, package, plain_lock
 
 SOURCES = {"__main__.py": b"print()\n", "hook/x.py": b""}
 
 
 def _lock(**changes: object) -> Lock:
-    lock = full_lock()
+    lock = plain_lock()
     pinned = replace(lock.runner, sha256=runner_digest(SOURCES))
     return replace(lock, **{"runner": pinned, **changes})
 
 
 def _plan(lock: Lock, target: str | None = None) -> BuildPlan:
-    return make_plan(lock, render_lock(lock), SOURCES, target)
+    return make_plan(lock, render_body(lock), SOURCES, target)
 
 
 def _layer(plan: BuildPlan, name: str) -> Layer:
@@ -44,8 +46,8 @@ def test_layers_come_most_stable_first_and_hold_what_the_lock_names() -> None:
     plan = _plan(_lock())
     names = [layer.name for layer in plan.layers]
     assert names[:3] == ["interpreter", "environment", "wheel-numpy"]
-    assert names[-5:] == ["runner", "data", "model", "code", "metadata"]
-    assert all(name.startswith("wheels-") for name in names[3:-5])
+    assert names[-6:] == ["runner", "runner-bytecode", "data", "model", "code", "metadata"]
+    assert all(name.startswith("wheels-") for name in names[3:-6])
     wheels = [item.package for layer in plan.layers for item in layer.items if isinstance(item, Wheel)]
     assert sorted(wheels) == ["mine", "nbclient", "numpy", "six"]
 
@@ -99,9 +101,9 @@ def test_the_lock_and_the_evaluation_are_baked_in() -> None:
     files = {
         item.destination: item.data for item in _layer(_plan(lock), "metadata").items if isinstance(item, InlineFile)
     }
-    assert files[PurePosixPath("/opt/repro/repro.lock")] == render_lock(lock)
+    assert files[PurePosixPath("/opt/repro/repro.lock")] == render_body(lock)
     evaluation = Evaluation.from_json(files[PurePosixPath("/opt/repro/evaluation.json")])
-    assert evaluation.lock_digest == str(Digest.of(render_lock(lock)))
+    assert evaluation.lock_digest == str(Digest.of(render_body(lock)))
     assert {metric.name for metric in evaluation.metrics} == {metric.name for metric in lock.metrics}
     assert evaluation.environment["OMP_NUM_THREADS"] == "4"
     assert evaluation.directories == ("figures",)
@@ -160,7 +162,7 @@ def test_a_target_that_was_not_locked_is_refused() -> None:
 def test_another_runner_than_the_pinned_one_is_refused() -> None:
     lock = _lock()
     with pytest.raises(IntegrityError, match="runner"):
-        make_plan(lock, render_lock(lock), {**SOURCES, "x.py": b""})
+        make_plan(lock, render_body(lock), {**SOURCES, "x.py": b""})
 
 
 def test_the_runner_is_its_python_files_and_nothing_else() -> None:
@@ -174,3 +176,42 @@ def test_a_role_without_files_has_no_digest(role: str) -> None:
     lock = _lock()
     labels = _plan(replace(lock, files=tuple(file for file in lock.files if file.role != role))).config.labels
     assert set(_plan(lock).config.labels) - set(labels) == {f"dev.repro.{role}.digest"}
+
+
+def _compiled(lock: Lock) -> dict[str, tuple[str, ...] | None]:
+    """Modules by package, of the environment's bytecode layer."""
+    items = [item for layer in _plan(lock).layers if layer.name == "bytecode" for item in layer.items]
+    compiled = [item for item in items if isinstance(item, Compile)]
+    assert len(compiled) == len(items)
+    return {item.source.package if isinstance(item.source, Wheel) else "python": item.modules for item in compiled}
+
+
+def test_the_imported_modules_are_compiled_and_those_of_the_packed_interpreter() -> None:
+    modules = {"six": ("six",), "python": ("json", "typing")}
+    assert _compiled(_lock(modules=modules)) == modules
+    assert _compiled(_lock()) == {}
+
+
+def test_all_modules_are_compiled_on_demand_or_none() -> None:
+    assert _compiled(_lock(image=ImageOptions(bytecode="all"))) == dict.fromkeys(["mine", "numpy", "python", "six"])
+    none = _plan(_lock(image=ImageOptions(bytecode="none"), modules={"six": ("six",)}))
+    assert not [layer.name for layer in none.layers if "bytecode" in layer.name]
+
+
+def test_a_base_keeps_the_bytecode_of_its_own_library() -> None:
+    lock = replace(_on_base("3.11.7"), modules={"python": ("json",), "six": ("six",)})
+    assert list(_compiled(lock)) == ["six"]
+
+
+def test_system_packages_of_the_target_share_a_layer_below_the_environment() -> None:
+    system = full_lock().system
+    other = replace(system[0], name="libgomp9", target="linux/arm64")
+    plan = _plan(_lock(system=(*system, other)))
+    assert [layer.name for layer in plan.layers][:3] == ["interpreter", "system", "environment"]
+    items = _layer(plan, "system").items
+    assert [item.package.name for item in items if isinstance(item, Deb)] == ["libgomp1", "libstdc++6"]
+    assert "system" not in [layer.name for layer in _plan(_lock()).layers]
+
+
+def test_the_encoding_is_the_locks() -> None:
+    assert _plan(_lock(image=ImageOptions("zstd"))).encoding == "zstd"

@@ -1,0 +1,171 @@
+"""Plan and base → image: layers from the cache or made now, then the documents over them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from repro.transfer.base import base_facts
+
+from repro.digest import Digest
+from repro.oci.entry import Entry
+from repro.oci.image import Descriptor, Image
+from repro.plan import (
+    Artifacts,
+    BuildPlan,
+    Compile,
+    Deb,
+    InlineFile,
+    Item,
+    Layer,
+    ProjectFile,
+    Supplies,
+    Unpack,
+    Wheel,
+)
+from repro.plan.layers import minor_version
+from repro_oci.cache import CachedLayer
+from repro_oci.compiled import Bytecode
+from repro_oci.config import MadeLayer, base_layers, image_config, image_manifest
+from repro_oci.image import AssembledImage
+from repro_oci.jobs import Job, keep, run_jobs
+from repro_oci.keys import image_key, layer_key
+from repro_oci.site import Site
+from repro_oci.system import system_entries_of
+from repro_oci.whole import check_whole
+
+
+@dataclass(frozen=True, slots=True)
+class _Assembly:
+    plan: BuildPlan
+    base: Image
+    supplies: Supplies
+    site: Site
+    keys: dict[str, str]
+    made: dict[str, CachedLayer] = field(default_factory=dict)
+
+
+def assemble_image(plan: BuildPlan, base: Image, supplies: Supplies, site: Site) -> AssembledImage:
+    """The image of a plan on its base (see `repro.plan.Assembler.assemble`)."""
+    identity = Digest.of(base.config)
+    keys = {layer.name: layer_key(layer, plan, identity) for layer in plan.layers}
+    work = _Assembly(plan, base, supplies, site, keys)
+    _find_and_make(work)
+    whole = image_key(keys.values(), identity)
+    if not site.layers.known(whole):
+        facts = base_facts(base, site.directory)
+        check_whole(
+            (site.layers.listing(keys[layer.name]) for layer in plan.layers),
+            {path: fact.kind for path, fact in facts.paths.items()},
+        )
+        site.layers.note(whole)
+    return documented(plan, base, [work.made[layer.name] for layer in plan.layers])
+
+
+def documented(plan: BuildPlan, base: Image, layers: Sequence[CachedLayer]) -> AssembledImage:
+    """The image over layers that are at hand, one for each of the plan's."""
+    made = [
+        MadeLayer(layer.name, layer.comment, cached.blob.diff_id, _descriptor(cached))
+        for layer, cached in zip(plan.layers, layers, strict=True)
+    ]
+    config = image_config(plan, base, made)
+    return AssembledImage(
+        manifest=image_manifest(base, config, made),
+        config=config,
+        layers=(*base_layers(base), *(layer.descriptor for layer in made)),
+        diff_ids=(*base.diff_ids, *(layer.diff_id for layer in made)),
+        platform=plan.target,
+        base=base,
+        own=tuple(layers),
+        names=tuple(layer.name for layer in plan.layers),
+    )
+
+
+def _descriptor(cached: CachedLayer) -> Descriptor:
+    return Descriptor(cached.blob.media_type, cached.blob.digest, cached.blob.size)
+
+
+def _find_and_make(work: _Assembly) -> None:
+    """Every layer, from the cache or made now; `work.made` has them all afterwards."""
+    missing = []
+    for layer in work.plan.layers:
+        found = work.site.layers.get(work.keys[layer.name])
+        if found is None:
+            missing.append(layer)
+        else:
+            work.made[layer.name] = found
+    if missing:
+        _make(work, missing)
+
+
+def _make(work: _Assembly, missing: Sequence[Layer]) -> None:
+    plain = [layer for layer in missing if not any(isinstance(item, Compile | Deb) for item in layer.items)]
+    _make_plain(work, plain)
+    compiled = [layer for layer in missing if any(isinstance(item, Compile) for item in layer.items)]
+    if compiled:
+        with Bytecode(work.plan, work.base, work.supplies, work.site) as bytecode:
+            for layer in compiled:
+                _keep(work, layer, bytecode.entries(layer))
+    for layer in missing:
+        if any(isinstance(item, Deb) for item in layer.items):
+            _keep(work, layer, system_entries_of(layer, work.base, work.supplies, work.site.directory))
+
+
+def _keep(work: _Assembly, layer: Layer, entries: Sequence[Entry]) -> None:
+    work.made[layer.name] = keep(work.keys[layer.name], entries, work.plan.encoding, work.site.layers)
+
+
+def _make_plain(work: _Assembly, layers: Sequence[Layer]) -> None:
+    files = work.supplies.bring({digest for layer in layers for digest in contents(layer.items)})
+    jobs = [_job(work, layer, files) for layer in layers]
+    task = work.site.progress.start("assembling layers", sum(job.weight for job in jobs), "bytes")
+
+    def done(job: Job) -> None:
+        task.advance(job.weight, job.name)
+
+    for job, cached in run_jobs(jobs, work.site.layers, work.site.workers, done):
+        work.made[job.name] = cached
+    task.finish(f"assembled {len(jobs)} of {len(work.plan.layers)} layers, the others were there")
+
+
+def _job(work: _Assembly, layer: Layer, files: Artifacts) -> Job:
+    digests = contents(layer.items)
+    return Job(
+        name=layer.name,
+        key=work.keys[layer.name],
+        encoding=work.plan.encoding,
+        items=layer.items,
+        files={digest: files[digest] for digest in digests},
+        minor=minor_version(work.plan.python_version),
+        weight=sum(weight(item) for item in layer.items),
+    )
+
+
+def contents(items: Iterable[Item]) -> set[Digest]:
+    """Digests of the local files that the items need, what they compile included."""
+    return {digest for item in items for digest in _content(item)}
+
+
+def _content(item: Item) -> tuple[Digest, ...]:
+    match item:
+        case Wheel():
+            return (item.file.sha256,)
+        case ProjectFile(content) | Unpack(content):
+            return (content.sha256,)
+        case Deb(package):
+            return (package.sha256,)
+        case Compile(source):
+            return _content(source)
+        case _:
+            return ()
+
+
+def weight(item: Item) -> int:
+    """Bytes of input."""
+    match item:
+        case Wheel():
+            return item.file.size
+        case ProjectFile(content) | Unpack(content):
+            return content.size
+        case InlineFile(data):
+            return len(data)
+        case _:
+            return 0

@@ -1,0 +1,82 @@
+"""The assembler as a builder that others find by its name."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from repro.digest import Digest
+from repro.lock import PredictedImage
+from repro.oci.encodings import reproducible
+from repro.oci.image import Image
+from repro.plan import BuildPlan, Supplies
+from repro.progress import Progress
+from repro.store.cache import cache_directory
+from repro_oci.assemble import assemble_image
+from repro_oci.cache import LayerCache
+from repro_oci.image import AssembledImage
+from repro_oci.jobs import default_workers
+from repro_oci.predicted import foretell, predict, prove
+from repro_oci.site import Site
+
+
+class OciBuilder:
+    """Assembles OCI images without an engine, without root, without starting a container.
+
+    Args:
+        cache: The user's cache; layers, interpreters and facts about bases are kept below it.
+        workers: Most processes at once; one for each CPU when None.
+    """
+
+    name = "oci"
+
+    def __init__(self, cache: Path | None = None, workers: int | None = None) -> None:
+        self._cache = cache or cache_directory()
+        self._workers = workers or default_workers()
+
+    def assemble(
+        self,
+        plan: BuildPlan,
+        base: Image,
+        supplies: Supplies,
+        *,
+        progress: Progress,
+        predicted: PredictedImage | None = None,
+        no_cache: bool = False,
+    ) -> Image:
+        """The image (see `repro.plan.Assembler.assemble`)."""
+
+        def make() -> AssembledImage:
+            image = self._make(plan, base, supplies, self._site(progress, fresh=no_cache))
+            if predicted is not None:
+                prove(image, predicted)
+            return image
+
+        if predicted is None or no_cache:
+            return make()
+        return foretell(plan, base, predicted, make) or make()
+
+    def predict(self, plan: BuildPlan, base: Image, supplies: Supplies, *, progress: Progress) -> PredictedImage:
+        """Make the image and state what it is. Raises as `assemble` does."""
+        image = self._make(plan, base, supplies, self._site(progress))
+        return predict(image, blobs=reproducible(plan.encoding))
+
+    def check_reproducible(self, plan: BuildPlan, base: Image, supplies: Supplies, *, progress: Progress) -> Digest:
+        """Make the image twice, each time from nothing, once in several processes and once in one.
+
+        Returns:
+            Digest of the manifest, the same both times.
+
+        Raises:
+            IntegrityError: They differ; `problems` names each layer that does.
+        """
+        first = self._make(plan, base, supplies, self._site(progress, fresh=True))
+        with TemporaryDirectory(prefix="repro-again-") as folder:
+            site = Site(LayerCache(Path(folder), fresh=True), self._cache, 1, progress)
+            second = predict(self._make(plan, base, supplies, site), blobs=True)
+        prove(first, second)
+        return first.digest
+
+    def _make(self, plan: BuildPlan, base: Image, supplies: Supplies, site: Site) -> AssembledImage:
+        return assemble_image(plan, base, supplies, site)
+
+    def _site(self, progress: Progress, *, fresh: bool = False) -> Site:
+        return Site(LayerCache(self._cache / "layers", fresh=fresh), self._cache, self._workers, progress)

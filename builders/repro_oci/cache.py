@@ -1,0 +1,131 @@
+"""Layers that were assembled before, by what they were made from. Safe for several builds at once and for kill -9.
+
+`records/<2>/<key>.json` names a blob; a record is written after its blob, so one without a blob is merely forgotten.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from repro.digest import Digest
+from repro.errors import InfrastructureError
+from repro.files import atomic_write
+from repro.oci.encodings import LayerBlob
+from repro.store import ObjectStore
+from repro.store.objects import Incoming
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One path of a layer, as far as other layers care.
+
+    Attributes:
+        path: As in `Entry.path`.
+        kind: As in `Entry.kind`.
+        content: Digest of a file's bytes in hex, "" where nobody computed it.
+        origin: Who brought it.
+    """
+
+    path: str
+    kind: str
+    content: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class CachedLayer:
+    """A layer that is at hand: its digests and the file with its blob."""
+
+    blob: LayerBlob
+    path: Path
+
+
+class LayerCache:
+    """Assembled layers below one directory.
+
+    Attributes:
+        directory: Where they are; made on the first write.
+        fresh: Nothing is taken from it, everything is made again.
+    """
+
+    def __init__(self, directory: Path, *, fresh: bool = False) -> None:
+        self.directory = directory
+        self.fresh = fresh
+        self._blobs = ObjectStore(directory / "blobs")
+
+    def get(self, key: str) -> CachedLayer | None:
+        """The layer made from these inputs, or None. Its use is noted; its bytes are hashed by whoever reads them."""
+        if self.fresh:
+            return None
+        record = self._record(key)
+        try:
+            fields = json.loads(record.read_bytes())
+            found = _blob(fields)
+            path = self._blobs.path(found.digest)
+            if path.stat().st_size != found.size:
+                return None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(record)
+            os.utime(path)
+        return CachedLayer(found, path)
+
+    def add(self, key: str, listing: list[Listed], write: Callable[[Incoming], LayerBlob]) -> CachedLayer:
+        """Have `write` produce a blob and keep it under `key`. Raises InfrastructureError when the disk refuses."""
+        with self._blobs.incoming() as incoming:
+            blob = write(incoming)
+        lines = [[item.path, item.kind, item.content, item.origin] for item in listing]
+        atomic_write(self._listing(key), json.dumps(lines, separators=(",", ":")).encode())
+        atomic_write(self._record(key), json.dumps(_fields(blob), sort_keys=True).encode())
+        return CachedLayer(blob, self._blobs.path(blob.digest))
+
+    def listing(self, key: str) -> list[Listed]:
+        """The paths of a layer that `get` has found. Raises InfrastructureError when they are gone meanwhile."""
+        try:
+            return [Listed(*line) for line in json.loads(self._listing(key).read_bytes())]
+        except (OSError, ValueError, TypeError) as error:
+            self.forget(key)
+            raise InfrastructureError(
+                "the layer cache was changed while it was in use",
+                where=str(self._listing(key)),
+                fix="Run the command again.",
+            ) from error
+
+    def forget(self, key: str) -> None:
+        """Let the layer be made again next time."""
+        self._record(key).unlink(missing_ok=True)
+
+    def known(self, key: str) -> bool:
+        """Whether a whole image with this key was found to be sound (`note`)."""
+        return not self.fresh and self._note(key).is_file()
+
+    def note(self, key: str) -> None:
+        """Remember that a whole image is sound: its layers fit together and fit the base."""
+        atomic_write(self._note(key), b"")
+
+    def _record(self, key: str) -> Path:
+        return self.directory / "records" / key[:2] / f"{key}.json"
+
+    def _listing(self, key: str) -> Path:
+        return self.directory / "records" / key[:2] / f"{key}.paths"
+
+    def _note(self, key: str) -> Path:
+        return self.directory / "records" / key[:2] / f"{key}.sound"
+
+
+def _fields(blob: LayerBlob) -> dict[str, str | int]:
+    return {**asdict(blob), "diff_id": str(blob.diff_id), "digest": str(blob.digest)}
+
+
+def _blob(fields: dict[str, object]) -> LayerBlob:
+    return LayerBlob(
+        diff_id=Digest.parse(str(fields["diff_id"])),
+        digest=Digest.parse(str(fields["digest"])),
+        size=int(str(fields["size"])),
+        tar_size=int(str(fields["tar_size"])),
+        media_type=str(fields["media_type"]),
+    )

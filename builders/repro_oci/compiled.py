@@ -1,0 +1,110 @@
+"""Layers of bytecode: a wheel's modules are compiled once and kept as a tar, from which layers are put together."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from repro.plan.bytecode import compiled_sources
+
+from repro.digest import Digest
+from repro.lock import Encoding
+from repro.oci.entry import Body, Entry
+from repro.oci.image import Image
+from repro.oci.streams import open_plain
+from repro.plan import BuildPlan, Compile, Content, Layer, Supplies, Wheel
+from repro.plan.layers import minor_version
+from repro.progress import Task
+from repro_oci.bytecode import Compiler
+from repro_oci.cache import CachedLayer
+from repro_oci.image_python import Command, base_python, packed_python
+from repro_oci.items import item_entries, tar_entries
+from repro_oci.jobs import keep
+from repro_oci.keys import items_key, packed_tar
+from repro_oci.site import Site
+
+_BUNDLE: Encoding = "tar"
+
+
+class Bytecode:
+    """Compiles what isn't in the cache; the image's interpreter is only fetched and started for that.
+
+    Use it with `with`: the compiling processes end with the block.
+    """
+
+    def __init__(self, plan: BuildPlan, base: Image, supplies: Supplies, site: Site) -> None:
+        self._plan = plan
+        self._base = base
+        self._identity = Digest.of(base.config)
+        self._supplies = supplies
+        self._site = site
+        self._compiler: Compiler | None = None
+        self._task: Task | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._compiler is not None:
+            self._compiler.__exit__(kind, error, trace)
+        if self._task is not None and error is None:
+            self._task.finish()
+
+    def entries(self, layer: Layer) -> list[Entry]:
+        """The .pyc files of a layer.
+
+        Raises:
+            IntegrityError: A wheel can't be trusted.
+            InfrastructureError: The image's Python can't be had here, or failed.
+        """
+        bundles = [(item, self._bundle(item)) for item in layer.items if isinstance(item, Compile)]
+        return [
+            entry
+            for item, bundle in bundles
+            for entry in tar_entries(
+                bundle.path, Content(bundle.blob.digest, bundle.blob.size, f"bytecode of {name_of(item)}")
+            )
+        ]
+
+    def _bundle(self, item: Compile) -> CachedLayer:
+        key = items_key([item], self._plan, self._identity, _BUNDLE)
+        return self._site.layers.get(key) or keep(key, self._compile(item), _BUNDLE, self._site.layers)
+
+    def _compile(self, item: Compile) -> list[Entry]:
+        digest = item.source.file.sha256 if isinstance(item.source, Wheel) else item.source.content.sha256
+        minor = minor_version(self._plan.python_version)
+        found = item_entries(item.source, self._supplies.bring([digest]), minor)
+        bodies = {f"/{entry.path}": entry.body for entry in found if entry.kind == "file" and entry.body is not None}
+        chosen = compiled_sources(bodies, item, minor)
+        sources: Sequence[tuple[str, Body]] = [(path, bodies[path]) for path in chosen]
+        made = self._running().compile(sources, name_of(item)) if sources else []
+        if self._task is not None:
+            self._task.advance(len(sources), name_of(item))
+        return made
+
+    def _running(self) -> Compiler:
+        if self._compiler is None:
+            self._task = self._site.progress.start("compiling modules")
+            self._compiler = Compiler(self._command(), workers=self._site.workers)
+            self._compiler.__enter__()
+        return self._compiler
+
+    def _command(self) -> Command:
+        packed = packed_tar(self._plan)
+        minor = minor_version(self._plan.python_version)
+        if packed is not None:
+            path = self._supplies.bring([packed.sha256])[packed.sha256]
+            return packed_python(path, packed.sha256, minor, self._site.directory)
+        numbers = range(len(self._base.layers))
+        return base_python(
+            lambda: (open_plain(self._base, number) for number in numbers),
+            self._identity.hex,
+            self._plan.python,
+            self._site.directory,
+        )
+
+
+def name_of(item: Compile) -> str:
+    """What is compiled, for people."""
+    return item.source.package if isinstance(item.source, Wheel) else "the standard library"

@@ -1,0 +1,59 @@
+"""An assembled image: documents at hand, layers in the cache, the base's layers wherever the base is."""
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from repro.digest import Digest
+from repro.errors import InfrastructureError
+from repro.oci.image import Descriptor, Image
+from repro_oci.cache import CachedLayer
+
+
+@dataclass(frozen=True, slots=True)
+class AssembledImage:
+    """The result of the assembler (`repro.oci.image.Image`).
+
+    Attributes:
+        manifest: As in `Image`.
+        config: As in `Image`.
+        layers: As in `Image`.
+        diff_ids: As in `Image`.
+        platform: As in `Image`.
+        base: What lies below our layers.
+        own: Our layers, in order.
+        names: Their names in the plan.
+    """
+
+    manifest: bytes
+    config: bytes
+    layers: tuple[Descriptor, ...]
+    diff_ids: tuple[Digest, ...]
+    platform: str
+    base: Image
+    own: tuple[CachedLayer, ...]
+    names: tuple[str, ...]
+
+    @property
+    def digest(self) -> Digest:
+        """Digest of the manifest: how registries know the image."""
+        return Digest.of(self.manifest)
+
+    @property
+    def identity(self) -> Digest:
+        """Digest of the configuration: the image ID in engines with graph drivers."""
+        return Digest.of(self.config)
+
+    def open_layer(self, number: int) -> BinaryIO:
+        """The blob of a layer (see `Image.open_layer`)."""
+        below = len(self.base.layers)
+        if number < below:
+            return self.base.open_layer(number)
+        layer = self.own[number - below]
+        try:
+            return layer.path.open("rb")
+        except OSError as error:
+            raise InfrastructureError(
+                f"a layer vanished from the cache: {error.strerror}",
+                where=str(layer.path),
+                fix="Run the command again.",
+            ) from error

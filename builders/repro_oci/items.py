@@ -1,0 +1,116 @@
+"""Plan items → layer entries, each from locked bytes alone. Bytecode and Debian packages have modules of their own."""
+
+import os
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from repro.digest import Digest
+from repro.errors import IntegrityError
+from repro.oci.bodies import FileBody, Inline
+from repro.oci.entry import Deflated, Entry
+from repro.plan import Content, Directory, InlineFile, Item, Link, ProjectFile, Unpack, Wheel, layout
+from repro_oci.wheels import wheel_entries
+
+_BLOCK = 1 << 20
+_KINDS = {tarfile.DIRTYPE: "directory", tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.SYMTYPE: "symlink"}
+
+Files = Mapping[Digest, Path]
+"""Local files by digest, each already checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A `Body` that is part of a larger file, whose digest as a whole was checked before."""
+
+    path: Path
+    offset: int
+    size: int
+    label: str
+
+    @property
+    def sha256(self) -> Digest | None:
+        """Not known for a part."""
+        return None
+
+    @property
+    def deflated(self) -> Deflated | None:
+        """There is none."""
+        return None
+
+    def plain(self) -> Iterator[bytes]:
+        """The content in blocks. Raises IntegrityError when the file has become shorter."""
+        left = self.size
+        with self.path.open("rb") as stream:
+            stream.seek(self.offset)
+            while left > 0 and (block := stream.read(min(_BLOCK, left))):
+                left -= len(block)
+                yield block
+        if left:
+            raise IntegrityError("the file changed while the image was being built", where=self.label)
+
+    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        """There is no deflate stream, so nobody may ask."""
+        raise IntegrityError("not a deflate stream", where=self.label)
+
+
+def item_entries(item: Item, files: Files, minor: str) -> list[Entry]:
+    """What one item puts into its layer.
+
+    Args:
+        item: Any but `Deb` and `Compile`.
+        files: Where the contents are.
+        minor: `3.11`, of the image's Python.
+
+    Raises:
+        IntegrityError: A wheel or tar can't be what a well-meaning person made.
+    """
+    match item:
+        case Wheel():
+            path = files[item.file.sha256]
+            place = (item.prefix, layout.ENVIRONMENT, minor)
+            return wheel_entries(path, *place, requested=item.requested, name=item.file.name)
+        case ProjectFile(content, destination, mode):
+            body = FileBody(files[content.sha256], content.size, content.sha256, content.label)
+            return [Entry(_relative(destination), "file", mode, body, origin=content.label)]
+        case InlineFile(data, destination, mode):
+            return [Entry(_relative(destination), "file", mode, Inline(data), origin="repro")]
+        case Directory(destination, mode):
+            return [Entry(_relative(destination), "directory", mode, origin="repro")]
+        case Link(destination, target):
+            return [Entry(_relative(destination), "symlink", 0o777, target=target, origin="repro")]
+        case Unpack(content):
+            return tar_entries(files[content.sha256], content)
+        case _:
+            raise TypeError(item)
+
+
+def tar_entries(path: Path, content: Content) -> list[Entry]:
+    """The members of a plain tar, read in place.
+
+    Raises:
+        IntegrityError: It is no tar, or holds something else than files, directories and symbolic links.
+    """
+    try:
+        with tarfile.open(path, "r:") as archive:
+            return [_member(member, path, content) for member in archive]
+    except (tarfile.TarError, EOFError) as error:
+        raise IntegrityError(f"not a tar: {error}", where=content.label) from error
+
+
+def _member(member: tarfile.TarInfo, path: Path, content: Content) -> Entry:
+    kind = _KINDS.get(member.type)
+    name = member.name.removeprefix("./").rstrip("/")
+    if kind == "directory":
+        return Entry(name, "directory", member.mode, origin=content.label)
+    if kind == "symlink":
+        return Entry(name, "symlink", 0o777, target=member.linkname, origin=content.label)
+    if kind == "file":
+        body = Slice(path, member.offset_data, member.size, f"{content.label}: {name}")
+        return Entry(name, "file", member.mode, body, origin=content.label)
+    raise IntegrityError(f"{name} is neither a file, a directory nor a symbolic link", where=content.label)
+
+
+def _relative(path: PurePosixPath) -> str:
+    return os.fspath(path).lstrip("/")

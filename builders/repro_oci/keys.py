@@ -1,0 +1,103 @@
+"""What decides a layer's bytes, as one digest: the key under which it is cached."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable
+
+from repro.digest import Digest
+from repro.lock import Encoding
+from repro.oci import encodings
+from repro.plan import (
+    BuildPlan,
+    Compile,
+    Content,
+    Deb,
+    Directory,
+    InlineFile,
+    Item,
+    Layer,
+    Link,
+    ProjectFile,
+    Unpack,
+    Wheel,
+    layout,
+)
+
+FORMAT = 1
+"""Version of the assembler's output. Raised whenever the same plan would give other bytes; part of every cache key."""
+
+
+def layer_key(layer: Layer, plan: BuildPlan, base: Digest, encoding: Encoding | None = None) -> str:
+    """The key of a layer: hex digits of a sha256.
+
+    Args:
+        layer: The layer.
+        plan: What it is part of.
+        base: Digest of the base's configuration; counts only where the layer depends on the base's content.
+        encoding: Another encoding than the plan's.
+    """
+    return items_key(layer.items, plan, base, encoding or plan.encoding)
+
+
+def items_key(items: Iterable[Item], plan: BuildPlan, base: Digest, encoding: Encoding) -> str:
+    """The key of anything made from these items (see `layer_key`)."""
+    described = [_describe(item, plan, base) for item in items]
+    return _hash([FORMAT, encodings.FORMAT, encoding, _compressor(encoding), described])
+
+
+def image_key(layers: Iterable[str], base: Digest) -> str:
+    """The key of a whole image: layers in order on a base."""
+    return _hash([FORMAT, str(base), *layers])
+
+
+def _describe(item: Item, plan: BuildPlan, base: Digest) -> list[object]:
+    match item:
+        case Wheel():
+            where = [str(item.prefix), str(layout.ENVIRONMENT), _minor(plan)]
+            return ["wheel", item.file.sha256.hex, *where, item.requested]
+        case Deb(package):
+            return ["deb", package.sha256.hex, package.skip_scripts, base.hex]
+        case Compile(source, modules):
+            return ["compile", _describe(source, plan, base), modules, python_key(plan, base)]
+        case _:
+            return _describe_plain(item)
+
+
+def _describe_plain(item: ProjectFile | InlineFile | Directory | Link | Unpack) -> list[object]:
+    match item:
+        case ProjectFile(content, destination, mode):
+            return ["file", content.sha256.hex, str(destination), mode]
+        case InlineFile(data, destination, mode):
+            return ["inline", Digest.of(data).hex, str(destination), mode]
+        case Directory(destination, mode):
+            return ["directory", str(destination), mode]
+        case Link(destination, target):
+            return ["link", str(destination), target]
+        case Unpack(content):
+            return ["tar", content.sha256.hex]
+
+
+def python_key(plan: BuildPlan, base: Digest) -> str:
+    """Which interpreter compiles: the packed one by its tar, else the base's by the base."""
+    packed = packed_tar(plan)
+    return packed.sha256.hex if packed else f"{base.hex}{plan.python}"
+
+
+def packed_tar(plan: BuildPlan) -> Content | None:
+    """The packed interpreter's tar, where the plan has one."""
+    found = (item.content for layer in plan.layers for item in layer.items if isinstance(item, Unpack))
+    return next(found, None)
+
+
+def _minor(plan: BuildPlan) -> str:
+    return ".".join(plan.python_version.split(".")[:2])
+
+
+def _compressor(encoding: Encoding) -> str:
+    """What else decides a blob's bytes. Diff IDs never depend on it."""
+    return zlib.ZLIB_RUNTIME_VERSION if encoding == "gzip" else ""
+
+
+def _hash(document: object) -> str:
+    return hashlib.sha256(json.dumps(document, separators=(",", ":"), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,122 @@
+"""Where built images go: an engine, an OCI layout, an archive, registries."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from repro.digest import Digest
+from repro.engines import DockerEngine
+from repro.errors import UsageError
+from repro.oci.image import Image
+from repro.oci.write_archive import write_archive
+from repro.oci.write_layout import write_layout
+from repro.plan import BuiltImage
+from repro.progress import Progress
+from repro.registry import Registry, parse_name
+from repro.transfer.load import load
+from repro.transfer.push import push
+
+_FORMS = "Write `engine`, `registry`, `oci:DIRECTORY` or `oci-archive:FILE`."
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One destination.
+
+    Attributes:
+        kind: An engine, an OCI layout directory, an archive that old and new engines load, or the registries that
+            the image's names say.
+        path: Directory or file; None for the other two.
+    """
+
+    kind: Literal["engine", "layout", "archive", "registry"]
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What delivering needs: the engine is only looked for when an output asks for it."""
+
+    tags: tuple[str, ...]
+    engine: Callable[[], DockerEngine]
+    registry: Callable[[], Registry]
+    base: str
+    progress: Progress
+
+
+def parse_output(text: str) -> Output:
+    """Read `engine`, `registry`, `oci:DIRECTORY`, `oci-archive:FILE`. Raises UsageError for anything else."""
+    kind, colon, place = text.partition(":")
+    if text == "engine":
+        return Output("engine")
+    if text == "registry":
+        return Output("registry")
+    if colon and place and kind in ("oci", "oci-archive"):
+        return Output("layout" if kind == "oci" else "archive", Path(place))
+    raise UsageError(f"not a destination for images: {text!r}", where="--output", fix=_FORMS)
+
+
+def deliver(images: Sequence[Image], output: Output, to: Destination) -> list[BuiltImage]:
+    """Bring images of different platforms to one destination.
+
+    Raises:
+        UsageError: An engine can't take images of several platforms under one name.
+        IntegrityError: A layer's bytes are not what its digest says.
+        InfrastructureError: Engine, registry or disk failed.
+    """
+    match output.kind:
+        case "engine":
+            return [_to_engine(_only(images), to)]
+        case "layout":
+            assert output.path is not None  # noqa: S101 - parse_output gives it
+            digest = write_layout(images, output.path, references=to.tags)
+            return _described(images, f"oci:{output.path}", to, digest)
+        case "archive":
+            assert output.path is not None  # noqa: S101 - parse_output gives it
+            digest = write_archive(images, output.path, references=to.tags)
+            return _described(images, f"oci-archive:{output.path}", to, digest)
+        case "registry":
+            return _to_registries(images, to)
+
+
+def described(image: Image, place: str, tags: Sequence[str], digest: Digest | None = None, size: int = 0) -> BuiltImage:
+    """What is told of an image at a place."""
+    return BuiltImage(
+        id=str(Digest.of(image.config)),
+        tags=tuple(tags),
+        size=size or sum(layer.size for layer in image.layers),
+        place=place,
+        platform=image.platform,
+        digest=str(digest or Digest.of(image.manifest)),
+    )
+
+
+def _described(images: Sequence[Image], place: str, to: Destination, digest: Digest) -> list[BuiltImage]:
+    return [described(image, place, to.tags, digest) for image in images]
+
+
+def _only(images: Sequence[Image]) -> Image:
+    if len(images) == 1:
+        return images[0]
+    raise UsageError(
+        f"an engine holds one platform under a name, these are {', '.join(image.platform for image in images)}",
+        where="--platform",
+        fix="Name one platform, or write a multi-platform image with --output oci:DIRECTORY or --push.",
+    )
+
+
+def _to_engine(image: Image, to: Destination) -> BuiltImage:
+    engine = to.engine()
+    loaded = load(engine, image, tags=to.tags, progress=to.progress)
+    info = engine.info()
+    return described(image, f"{info.name} {info.version} at {info.endpoint}", to.tags, size=loaded.size)
+
+
+def _to_registries(images: Sequence[Image], to: Destination) -> list[BuiltImage]:
+    registry = to.registry()
+    names = [parse_name(tag) for tag in to.tags]
+    mounts = [parse_name(to.base)] if to.base else []
+    digests = [push(images, name, registry=registry, mount_from=mounts, progress=to.progress) for name in names]
+    place = ", ".join(sorted({name.registry for name in names}))
+    return [described(image, place, to.tags, digests[0]) for image in images]

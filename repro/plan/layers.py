@@ -1,0 +1,173 @@
+"""Which layers an image has, in which order, and what each holds. Pure."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
+
+from repro.lock import Lock, LockedFile, Package, Role, SystemPackage
+from repro.plan import layout
+from repro.plan.model import (
+    Compile,
+    Content,
+    Deb,
+    Directory,
+    InlineFile,
+    Item,
+    Layer,
+    Link,
+    ProjectFile,
+    Unpack,
+    Wheel,
+)
+
+LARGE_WHEEL = 3 << 20
+"""Wheels of at least this many bytes (about 8 MB installed) get a layer of their own, the largest first …"""
+MOST_LARGE = 24
+"""… but no more than this many; the rest share `BUCKETS` layers."""
+BUCKETS = 8
+LIBRARY = "python"
+"""Key of the standard library's modules in `Lock.modules`."""
+INSTALLER = "installer"
+"""The runner package that builders use to install the others; it stays out of the image."""
+
+
+def interpreter(lock: Lock) -> list[Layer]:
+    """The packed interpreter, where there is one."""
+    packed = lock.python.packed
+    if packed is None:
+        return []
+    content = Content(packed.sha256, packed.size, packed.name)
+    return [Layer("interpreter", f"Python {lock.python.version} as on the laptop", (Unpack(content),))]
+
+
+def system(packages: Iterable[SystemPackage], target: str) -> list[Layer]:
+    """Debian packages in one layer, because they share a package database, alternatives and the loader's cache."""
+    chosen = sorted((one for one in packages if one.target == target), key=lambda one: one.name)
+    if not chosen:
+        return []
+    comment = " ".join(f"{one.name} {one.version}" for one in chosen)
+    return [Layer("system", comment, tuple(Deb(package) for package in chosen))]
+
+
+def environment(lock: Lock, python: PurePosixPath) -> Layer:
+    """A virtual environment (PEP 405) without anything in it, and the places that runs write to."""
+    minor = minor_version(lock.python.version)
+    settings = f"home = {python.parent}\ninclude-system-site-packages = false\nversion = {lock.python.version}\n"
+    bin_dir = layout.ENVIRONMENT / "bin"
+    items: list[Item] = [
+        InlineFile(settings.encode(), layout.ENVIRONMENT / "pyvenv.cfg"),
+        Link(bin_dir / "python", str(python)),
+        Link(bin_dir / "python3", "python"),
+        Link(bin_dir / f"python{minor}", "python"),
+        Directory(layout.ENVIRONMENT / "lib" / f"python{minor}" / "site-packages"),
+        Directory(layout.WORK, 0o1777),
+        Directory(layout.OUT, 0o1777),
+    ]
+    return Layer("environment", "the empty environment", tuple(items))
+
+
+def wheels(packages: Iterable[Package], target: str) -> list[Layer]:
+    """Large wheels alone, the others in buckets: a changed package rewrites one layer."""
+    found = [wheel for package in packages for wheel in wheels_of(package, target, layout.ENVIRONMENT)]
+    large = sorted((w for w in found if w.file.size >= LARGE_WHEEL), key=lambda w: (-w.file.size, w.package))
+    alone = sorted(large[:MOST_LARGE], key=lambda wheel: wheel.package)
+    shared: defaultdict[int, list[Wheel]] = defaultdict(list)
+    for wheel in found:
+        if wheel not in alone:
+            shared[_bucket(wheel.package)].append(wheel)
+    return [
+        *(Layer(f"wheel-{w.package}", f"{w.package} {w.version}", (w,)) for w in alone),
+        *(_bucket_layer(number, shared[number]) for number in sorted(shared)),
+    ]
+
+
+def _bucket_layer(number: int, wheels: Iterable[Wheel]) -> Layer:
+    ordered = tuple(sorted(wheels, key=lambda wheel: wheel.package))
+    return Layer(f"wheels-{number}", " ".join(f"{w.package} {w.version}" for w in ordered), ordered)
+
+
+def wheels_of(package: Package, target: str, prefix: PurePosixPath) -> list[Wheel]:
+    """The package's wheels for a target."""
+    return [Wheel(package.name, package.version, file, prefix) for file in package.files if target in file.targets]
+
+
+def _bucket(name: str) -> int:
+    """Rendezvous hashing (Thaler and Ravishankar, 1996): a package stays in its bucket whatever else is installed."""
+    weights = [hashlib.sha256(f"{number}/{name}".encode()).digest() for number in range(BUCKETS)]
+    return weights.index(max(weights))
+
+
+def runner(lock: Lock, sources: Mapping[str, bytes], target: str) -> Layer:
+    """The runner's own source and the packages that it needs, apart from the environment."""
+    needed = [
+        wheel
+        for package in lock.runner.packages
+        if package.name != INSTALLER
+        for wheel in wheels_of(package, target, layout.RUNNER_PACKAGES)
+    ]
+    home = layout.RUNNER / "repro_runner"
+    files = [InlineFile(data, home / path) for path, data in sorted(sources.items())]
+    return Layer("runner", f"the runner of repro {lock.runner.version}", (*needed, *files))
+
+
+def bytecode(lock: Lock, target: str) -> list[Layer]:
+    """Compiled modules in a layer of their own: what they are made from keeps its layer whatever gets compiled."""
+    items = [*_library_bytecode(lock), *_wheel_bytecode(lock, target)]
+    return [Layer("bytecode", "compiled modules", tuple(items))] if items else []
+
+
+def _library_bytecode(lock: Lock) -> list[Compile]:
+    """The standard library's, where it is the packed one; a base's own is the base's affair."""
+    modules = lock.modules.get(LIBRARY, ()) if lock.image.bytecode == "used" else None
+    unpacked = [item for layer in interpreter(lock) for item in layer.items if isinstance(item, Unpack)]
+    return [] if lock.image.bytecode == "none" or modules == () else [Compile(item, modules) for item in unpacked]
+
+
+def _wheel_bytecode(lock: Lock, target: str) -> Iterator[Compile]:
+    for package in sorted(lock.packages, key=lambda package: package.name):
+        modules = lock.modules.get(package.name, ()) if lock.image.bytecode == "used" else None
+        if lock.image.bytecode != "none" and modules != ():
+            for wheel in wheels_of(package, target, layout.ENVIRONMENT):
+                yield Compile(wheel, modules)
+
+
+def runner_bytecode(lock: Lock, target: str) -> list[Layer]:
+    """Every module of the runner's own packages: the same few in every image."""
+    if lock.image.bytecode == "none":
+        return []
+    packages = sorted(lock.runner.packages, key=lambda package: package.name)
+    wheels = [
+        wheel
+        for package in packages
+        if package.name != INSTALLER
+        for wheel in wheels_of(package, target, layout.RUNNER_PACKAGES)
+    ]
+    items = tuple(Compile(wheel, None) for wheel in wheels)
+    return [Layer("runner-bytecode", "compiled modules of the runner's packages", items)] if items else []
+
+
+_LAYER_OF: dict[Role, str] = {"data": "data", "model": "model", "code": "code", "notebook": "code", "config": "code"}
+
+
+def project(files: Iterable[LockedFile]) -> list[Layer]:
+    """Data, model and code, each in a layer of its own."""
+    layers: defaultdict[str, list[LockedFile]] = defaultdict(list)
+    for file in files:
+        layers[_LAYER_OF[file.role]].append(file)
+    comments = {"data": "data", "model": "the model", "code": "code, notebooks and configuration"}
+    return [
+        Layer(name, comment, tuple(_project_file(file) for file in sorted(layers[name], key=lambda file: file.path)))
+        for name, comment in comments.items()
+        if layers[name]
+    ]
+
+
+def _project_file(file: LockedFile) -> ProjectFile:
+    content = Content(file.sha256, file.size, file.path)
+    return ProjectFile(content, layout.PROJECT / file.path, 0o755 if file.executable else 0o644)
+
+
+def minor_version(version: str) -> str:
+    """`3.11` of `3.11.7`."""
+    return ".".join(version.split(".")[:2])

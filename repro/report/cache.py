@@ -1,0 +1,52 @@
+"""What the cache holds, for people and for programs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from repro.report.json import document
+from repro.report.style import Style, human_size
+from repro.store.usage import Removed, Unit
+
+_PARTS = {
+    "artifacts": "downloads: wheels, packages, base images",
+    "http": "answers of package indexes",
+    "layers": "assembled layers",
+    "python": "interpreters of images, for compiling",
+    "bases": "what base images hold",
+    "rootfs": "unpacked images, for bubblewrap",
+    "debian": "indexes of Debian packages",
+}
+
+
+def cache_text(directory: Path, units: Sequence[Unit], style: Style) -> str:
+    """One line a part, and the whole."""
+    sizes = _sizes(units)
+    rows = [f"  {name:<10} {human_size(size):>9}  {_PARTS.get(name, '')}".rstrip() for name, size in sizes.items()]
+    whole = f"{human_size(sum(sizes.values()))} in {style.text(str(directory))}"
+    return "\n".join([*rows, whole]) + "\n"
+
+
+def removed_text(removed: Removed, style: Style) -> str:
+    """What a clean-up did."""
+    return f"{style.mark('ok')} removed {human_size(removed.size)} in {removed.units} pieces\n"
+
+
+def cache_json(directory: Path, units: Sequence[Unit], removed: Removed | None) -> bytes:
+    """`repro.cache/1`: bytes by part, and what was removed just now."""
+    return document(
+        "repro.cache/1",
+        {
+            "directory": str(directory),
+            "size": sum(unit.size for unit in units),
+            "parts": _sizes(units),
+            "removed": removed,
+        },
+    )
+
+
+def _sizes(units: Sequence[Unit]) -> dict[str, int]:
+    sizes: Counter[str] = Counter()
+    for unit in units:
+        sizes[unit.part] += unit.size
+    return dict(sorted(sizes.items()))
