@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.build import build, builder_names, check_project, emit
+from repro.build import BuildRequest, Output, Sources, build, builder_names, check_project, emit
 from repro.build.build import default_tag
 from repro.digest import Digest
 from repro.engines import DockerEngine, ImageInfo
@@ -48,7 +48,8 @@ class Project:
         self.path.write_bytes(render_lock(lock))
 
     def emit(self, name: str = "out") -> Path:
-        return emit(self.path, self.root.parent / name, cache=self.cache)
+        request = BuildRequest(self.path, builder="docker")
+        return emit(request, self.root.parent / name, Sources(cache=self.cache))
 
     def fails(self) -> IntegrityError:
         with pytest.raises(IntegrityError) as caught:
@@ -180,18 +181,18 @@ def test_a_download_with_other_bytes_is_refused(project: Project, tmp_path: Path
 
 
 def test_unknown_builders_and_names_are_refused_before_anything_else(project: Project) -> None:
-    assert builder_names() == ["docker"]
+    assert builder_names() == ["docker", "oci"]
     with pytest.raises(UsageError, match="no builder 'kaniko'") as caught:
-        build(project.path, builder="kaniko")
-    assert caught.value.fix == "Choose one of: docker."
+        build(BuildRequest(project.path, builder="kaniko"), Sources())
+    assert caught.value.fix == "Choose one of: docker, oci."
     for tag in ("Upper", "a b", "a:", "-x", "a//b", "a:b:c"):
         with pytest.raises(UsageError, match="not a name"):
-            build(project.path, tags=["fine:1", tag])
+            build(BuildRequest(project.path, tags=("fine:1", tag)), Sources())
 
 
 def test_no_lock(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no lock here"):
-        build(tmp_path / "repro.lock")
+        build(BuildRequest(tmp_path / "repro.lock"), Sources())
 
 
 @pytest.mark.parametrize(
@@ -203,11 +204,12 @@ def test_the_default_name(tmp_path: Path, folder: str, slug: str) -> None:
 
 
 @pytest.mark.engine
+@pytest.mark.parametrize("builder", ["docker", "oci"])
 def test_build_makes_the_image_that_the_lock_describes(
-    engine: DockerEngine, base_image: ImageInfo, wheels: dict[str, Path], tmp_path: Path
+    engine: DockerEngine, base_image: ImageInfo, wheels: dict[str, Path], tmp_path: Path, builder: str
 ) -> None:
     project = Project(tmp_path, wheels, base_image)
-    built = build(project.path, cache=project.cache)
+    (built,) = build(BuildRequest(project.path, builder=builder), Sources(cache=project.cache))
     image = engine.image(built.id)
     lock_digest = Digest.of(project.path.read_bytes())
     try:
@@ -217,3 +219,14 @@ def test_build_makes_the_image_that_the_lock_describes(
         assert engine.read_files(built.id, layout.PROJECT) == FILES
     finally:
         engine.client.api.remove_image(built.tags[0])
+
+
+def test_the_docker_builder_builds_in_an_engine_only(project: Project, tmp_path: Path) -> None:
+    request = BuildRequest(project.path, builder="docker", outputs=(Output("layout", tmp_path / "out"),))
+    with pytest.raises(UsageError, match="in an engine only"):
+        build(request, Sources(cache=project.cache))
+
+
+def test_the_assembler_has_no_recipe_to_write(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no recipe"):
+        emit(BuildRequest(project.path), tmp_path / "out", Sources(cache=project.cache))

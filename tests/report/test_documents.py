@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from repro.capture.request import CaptureResult
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError, UsageError
-from repro.lock import parse_lock, render_lock
+from repro.lock import ImageOptions, parse_lock, render_body, render_lock
 from repro.plan import BuiltImage, make_plan
 from repro.report.doctor import Check, doctor_text
 from repro.report.formats import FORMATS, ReportFile, parse_report, write_reports
@@ -31,7 +31,7 @@ from tests.report.samples import VERDICTS
 from tests.verify.samples import NAME, SOURCES, image_of, sample_lock
 
 LOCK = parse_lock(render_lock(full_lock()))
-DIGEST = Digest.of(render_lock(full_lock()))
+DIGEST = Digest.of(render_body(full_lock()))
 
 
 @pytest.mark.parametrize("name", VERDICTS)
@@ -101,6 +101,9 @@ def test_a_report_can_not_replace_a_directory(tmp_path: Path) -> None:
         parse_report(f"json={tmp_path}")
 
 
+BUILT = BuiltImage(f"sha256:{'0' * 64}", (NAME,), 5_000_000, "docker 28.0 at unix:///x", "linux/amd64", "sha256:1")
+
+
 @pytest.mark.parametrize(
     ("data", "schema"),
     [
@@ -109,11 +112,11 @@ def test_a_report_can_not_replace_a_directory(tmp_path: Path) -> None:
             image_json(ImageInspection(NAME, image_of(sample_lock()), LOCK, DIGEST, (Finding("user", "error", "x"),))),
             "repro.image-inspection/1",
         ),
-        (build_json(BuiltImage("sha256:0", (NAME,), 5, "docker"), [("wheels-0", "six 1.0", 7)]), "repro.build/1"),
+        (build_json([(BUILT, [("wheels-0", "six 1.0", 7)])]), "repro.build/2"),
         (doctor_json([Check("engine", "fail", "none", "Start it.", ("tried",))]), "repro.doctor/1"),
         (
             capture_json(
-                CaptureResult(LOCK, render_lock(LOCK), Path("repro.lock"), True, ("careful",), Path("run"), 1.5)
+                CaptureResult(LOCK, render_body(LOCK), Path("repro.lock"), True, ("careful",), Path("run"), 1.5)
             ),
             "repro.capture/1",
         ),
@@ -142,8 +145,21 @@ def test_a_lock_as_text_names_what_matters() -> None:
         LOCK.base.reference,
         "0.30000000000000004",
         "mine",
+        "libgomp1 1:12.2.0-14+deb12u1 without its scripts",
+        "all of the modules",
+        str(LOCK.predicted[0].config),
+        str(LOCK.predicted[0].manifest),
     ):
-        assert word in text
+        assert word in " ".join(text.split())
+
+
+def test_a_lock_without_the_rest_says_how_much_gets_compiled() -> None:
+    lock = replace(LOCK, system=(), predicted=(), image=ImageOptions(), modules={"python": ("json", "typing")})
+    text = lock_text(lock, DIGEST, Style(80))
+    assert "of the 2 modules that the run imported" in text
+    assert "splice" in text
+    assert "system" not in text
+    assert "predicted" not in text
 
 
 def test_a_capture_says_whether_it_changed_anything() -> None:
@@ -158,14 +174,30 @@ def test_a_capture_says_whether_it_changed_anything() -> None:
 
 def test_a_build_shows_its_layers() -> None:
     lock = sample_lock()
-    layers = layer_sizes(make_plan(lock, render_lock(lock), SOURCES))
-    text = build_summary(BuiltImage(f"sha256:{'0' * 64}", (NAME,), 5_000_000, "docker"), layers, Style(80))
+    layers = layer_sizes(make_plan(lock, render_body(lock), SOURCES))
+    text = build_summary([(BUILT, layers)], Style(80))
     assert "wheel-numpy" in text
     assert "17.0 MB" in text
     assert "fetched" in text.splitlines()[0]
     assert "the empty environment" not in text
     assert f"repro verify {NAME}" in text
     assert max(map(len, text.splitlines())) <= 80
+    assert "predicts" not in text
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("docker 28.0 at unix:///x", NAME),
+        ("oci:/p/.repro/images", NAME),
+        ("oci:out", f"oci:out:{NAME}"),
+        ("oci-archive:x.tar", f"oci-archive:x.tar:{NAME}"),
+    ],
+)
+def test_a_build_says_how_to_verify_what_it_made_where_it_is(place: str, name: str) -> None:
+    text = build_summary([(replace(BUILT, place=place, proved=True), [])], Style(80))
+    assert text.splitlines()[-1].endswith(f"repro verify {name}")
+    assert "bit for bit the image that the lock predicts" in text
 
 
 @pytest.mark.parametrize(
