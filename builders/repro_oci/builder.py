@@ -40,6 +40,7 @@ class OciBuilder:
         *,
         progress: Progress,
         predicted: PredictedImage | None = None,
+        trust: bool = False,
         no_cache: bool = False,
     ) -> Image:
         """The image (see `repro.plan.Assembler.assemble`)."""
@@ -50,9 +51,8 @@ class OciBuilder:
                 prove(image, predicted)
             return image
 
-        if predicted is None or no_cache:
-            return make()
-        return foretell(plan, base, predicted, make) or make()
+        foretold = foretell(plan, base, predicted, make) if predicted is not None and trust else None
+        return foretold or make()
 
     def predict(self, plan: BuildPlan, base: Image, supplies: Supplies, *, progress: Progress) -> PredictedImage:
         """Make the image and state what it is. Raises as `assemble` does."""

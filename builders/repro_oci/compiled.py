@@ -16,7 +16,7 @@ from repro.plan.layers import minor_version
 from repro.progress import Task
 from repro_oci.bytecode import Compiler
 from repro_oci.cache import CachedLayer
-from repro_oci.image_python import Command, base_python, packed_python
+from repro_oci.image_python import Command, base_python, check_machine, packed_python
 from repro_oci.items import item_entries, tar_entries
 from repro_oci.jobs import keep
 from repro_oci.keys import items_key, packed_tar
@@ -86,11 +86,17 @@ class Bytecode:
     def _running(self) -> Compiler:
         if self._compiler is None:
             self._task = self._site.progress.start("compiling modules")
-            self._compiler = Compiler(self._command(), workers=self._site.workers)
+            self._compiler = Compiler(self._command(), version=self._version(), workers=self._site.workers)
             self._compiler.__enter__()
         return self._compiler
 
+    def _version(self) -> str:
+        """Of the interpreter that compiles: the base's own, where another patch version was allowed."""
+        supplied = None if packed_tar(self._plan) else self._plan.base.python
+        return supplied or self._plan.python_version
+
     def _command(self) -> Command:
+        check_machine(self._plan.target)
         packed = packed_tar(self._plan)
         minor = minor_version(self._plan.python_version)
         if packed is not None:

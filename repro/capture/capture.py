@@ -30,7 +30,7 @@ from repro.engines import Engine
 from repro.engines.select import find_engine
 from repro.errors import InfrastructureError
 from repro.files import atomic_write
-from repro.lock import Base, Baseline, Environment, Lock, Package, Policy, Python, Runner, render_lock
+from repro.lock import Base, Baseline, Environment, Lock, Package, Policy, Python, Runner, lock_body, render_lock
 from repro.plan import runner_digest, runner_sources
 from repro.plan.evaluation import environment_variables
 from repro.progress import Progress
@@ -60,7 +60,7 @@ def capture(request: CaptureRequest, progress: Progress, environ: Mapping[str, s
         atomic_write(project.output, data)
     return CaptureResult(
         lock=lock,
-        lock_bytes=data,
+        lock_bytes=lock_body(data),
         path=project.output,
         changed=data != previous,
         warnings=warnings,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from repro.errors import UsageError
-from repro.lock import Role, Tolerance
-from repro.lock.table import Table
+from repro.lock import BYTECODES, ENCODINGS, ImageOptions, Role, Tolerance
+from repro.lock.table import DEBIAN_NAME, DEBIAN_VERSION, Table
 
 MARKERS = ("repro.toml", "pyproject.toml", ".git")
 DEFAULT_TIMEOUT = 3600.0
@@ -54,6 +54,19 @@ class IndexConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SystemConfig:
+    """Debian packages that the project asks for.
+
+    Attributes:
+        apt: Each `name` or `name=version`, beside what the extension modules turn out to need.
+        skip_scripts: Packages whose maintainer scripts may be left out.
+    """
+
+    apt: tuple[str, ...] = ()
+    skip_scripts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A project's settings. Attributes follow the tables of repro.toml.
 
@@ -74,6 +87,8 @@ class Config:
     supply: Literal["auto", "base", "pack"] = "auto"
     allow_patch_drift: bool = False
     memory: int | None = None
+    image: ImageOptions = field(default_factory=ImageOptions)
+    system: SystemConfig = field(default_factory=SystemConfig)
 
 
 def project_root(subject: Path) -> Path:
@@ -162,6 +177,8 @@ def _config(table: Table) -> Config:
         supply=python.optional_choice("supply", ("auto", "base", "pack")) or "auto",
         allow_patch_drift=python.flag("allow-patch-drift", default=False),
         memory=_memory(limits),
+        image=_image(_section(table, "image")),
+        system=_system(_section(table, "system")),
     )
 
 
@@ -198,6 +215,34 @@ def _index(table: Table) -> IndexConfig:
         extra=table.texts("extra", required=False),
         find_links=table.texts("find-links", required=False),
     )
+
+
+def _image(table: Table) -> ImageOptions:
+    default = ImageOptions()
+    return ImageOptions(
+        encoding=table.optional_choice("encoding", ENCODINGS) or default.encoding,
+        bytecode=table.optional_choice("bytecode", BYTECODES) or default.bytecode,
+    )
+
+
+def _system(table: Table) -> SystemConfig:
+    return SystemConfig(
+        apt=_debian_packages(table, "apt", "a Debian package, `name` or `name=version`", versions=True),
+        skip_scripts=_debian_packages(table, "skip-scripts", "the name of a Debian package", versions=False),
+    )
+
+
+def _debian_packages(table: Table, key: str, wanted: str, *, versions: bool) -> tuple[str, ...]:
+    texts = table.texts(key, required=False)
+    seen: set[str] = set()
+    for number, text in enumerate(texts):
+        name, equals, version = text.partition("=")
+        if not DEBIAN_NAME.fullmatch(name) or (equals and not (versions and DEBIAN_VERSION.fullmatch(version))):
+            table.fault(f"{key}[{number}]", f"must be {wanted}, not {text!r}")
+        elif name in seen:
+            table.fault(f"{key}[{number}]", f"comes twice: {name!r}")
+        seen.add(name)
+    return texts
 
 
 def _memory(table: Table) -> int | None:

@@ -39,6 +39,7 @@ class Distribution:
         editable: Whether only a pointer to a source tree is installed (PEP 660, develop installs).
         source_tree: Absolute path of that tree, or None.
         record: Whether it has a RECORD.
+        requested: Whether it has a REQUESTED: somebody asked for it, rather than another distribution (PEP 376).
     """
 
     name: str
@@ -52,6 +53,7 @@ class Distribution:
     editable: bool = False
     source_tree: Path | None = None
     record: bool = True
+    requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,4 +118,5 @@ def _distribution(seen: dict[str, Any]) -> Distribution:
         editable=seen["editable"],
         source_tree=None if tree is None else Path(tree),
         record=seen["record"],
+        requested=seen["requested"],
     )

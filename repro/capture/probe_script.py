@@ -194,6 +194,7 @@ def _distribution(metadata: _Metadata, pointers: _Pointers) -> dict[str, Any] | 
         "editable": tree is not None,
         "source_tree": tree,
         "record": record,
+        "requested": metadata.has("REQUESTED"),
     }
 
 

@@ -11,7 +11,7 @@ from repro.capture.config import Config, load_config, project_root
 from repro.capture.notebook import kernel_name, load_notebook
 from repro.capture.request import CaptureRequest
 from repro.errors import UsageError
-from repro.lock import Subject, load_lock
+from repro.lock import Subject, parse_lock, read_lock
 
 _METRICS_FILES = ("metrics.json", "metrics.yaml", "metrics.yml", "metrics.toml")
 
@@ -106,7 +106,7 @@ def _with_flags(config: Config, request: CaptureRequest) -> Config:
 
 
 def previous_lock(project: Project) -> bytes | None:
-    """The bytes of the lock that this capture will replace, None when there is none.
+    """The whole file of the lock that this capture will replace, None when there is none.
 
     Raises:
         IntegrityError: It can't be read; it is never overwritten.
@@ -114,7 +114,8 @@ def previous_lock(project: Project) -> bytes | None:
     """
     if not project.output.exists():
         return None
-    lock, data = load_lock(project.output)
+    data = read_lock(project.output)
+    lock = parse_lock(data, where=str(project.output))
     if lock.subject.path != project.path:
         raise UsageError(
             f"this lock is for {lock.subject.path}, not for {project.path}",

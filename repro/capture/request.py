@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from repro.digest import Digest
 from repro.lock import Lock
 
 
@@ -49,7 +50,7 @@ class CaptureResult:
 
     Attributes:
         lock: The lock.
-        lock_bytes: Its exact bytes; their sha256 is the lock digest.
+        lock_bytes: The bytes of its body; their sha256 is the lock digest.
         path: Where it is.
         changed: Whether the file differs from what was there before.
         warnings: What the author should know, one sentence each.
@@ -64,3 +65,8 @@ class CaptureResult:
     warnings: tuple[str, ...]
     run_directory: Path | None
     seconds: float
+
+    @property
+    def digest(self) -> Digest:
+        """The lock digest."""
+        return Digest.of(self.lock_bytes)

@@ -28,6 +28,7 @@ from repro.report.summaries import build_summary, layer_sizes
 @click.option("--pyc", "bytecode", type=BYTECODE, help="Modules to compile; the lock's choice otherwise.")
 @click.option("--builder", default="oci", show_default=True, help="An installed builder: oci or docker.")
 @click.option("--verify-reproducible", "twice", is_flag=True, help="Make it twice from nothing first, and compare.")
+@click.option("--trust-lock", "trust", is_flag=True, help="Don't make layers that the destination has as predicted.")
 @click.option("--no-cache", is_flag=True, help="Don't reuse layers of earlier builds.")
 @click.option("--ca-cert", type=PATH, help="CA certificates to trust; the system's otherwise.")
 @click.option("--emit-dockerfile", type=PATH, metavar="DIR", help="Write what `docker build` needs, and don't build.")

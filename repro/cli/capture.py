@@ -10,7 +10,6 @@ from repro.capture.request import CaptureRequest
 from repro.cli.console import Console
 from repro.cli.parameters import FILE, PATH, PLATFORM, duration
 from repro.cli.settings import Settings, common, json_option
-from repro.digest import Digest
 from repro.report.json import capture_json
 from repro.report.summaries import capture_summary
 
@@ -44,11 +43,10 @@ def command(settings: Settings, /, subject: Path, **options: Any) -> None:
         if settings.json:
             console.show(capture_json(result))
             return
-        digest = Digest.of(result.lock_bytes)
         console.show(
             capture_summary(
                 result.lock,
-                digest,
+                result.digest,
                 result.path,
                 changed=result.changed,
                 warnings=result.warnings,

@@ -26,8 +26,8 @@ def command(settings: Settings, target: str) -> None:
     """
     with Console(settings) as console:
         if is_lock(target):
-            lock, data = load_lock(Path(target), console.progress)
-            digest = Digest.of(data)
+            lock, body = load_lock(Path(target), console.progress)
+            digest = Digest.of(body)
             console.show(lock_json(lock, digest) if settings.json else lock_text(lock, digest, console.style))
             return
         found = inspect_image(target, find_engine(), console.progress)

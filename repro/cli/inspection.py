@@ -5,7 +5,7 @@ from pathlib import Path
 from repro.digest import Digest
 from repro.engines.model import Engine
 from repro.errors import IntegrityError
-from repro.lock import parse_lock
+from repro.lock import lock_body, parse_lock
 from repro.plan import layout, runner_digest, runner_sources
 from repro.progress import Progress
 from repro.report.summaries import ImageInspection
@@ -29,6 +29,6 @@ def inspect_image(reference: str, engine: Engine, progress: Progress) -> ImageIn
     if baked.lock is None:
         raise IntegrityError("the image claims to have a lock but carries none", where=f"{reference}: {layout.LOCK}")
     lock = parse_lock(baked.lock, where=f"{reference}: {layout.LOCK}", progress=progress)
-    ours, base = runner_digest(runner_sources()), find_base(engine, lock)
-    findings = check_image(lock, baked.lock, image, baked, ours, base=base)
-    return ImageInspection(reference, image, lock, Digest.of(baked.lock), findings)
+    body, ours, base = lock_body(baked.lock), runner_digest(runner_sources()), find_base(engine, lock)
+    findings = check_image(lock, body, image, baked, ours, base=base)
+    return ImageInspection(reference, image, lock, Digest.of(body), findings)

@@ -12,7 +12,7 @@ NAME = "repro.lock"
 
 @dataclass(frozen=True, slots=True)
 class ChosenLock:
-    """A lock with its exact bytes and where it is."""
+    """A lock, where it is, and the bytes of its body (`repro.lock.lock_body`)."""
 
     path: Path
     lock: Lock

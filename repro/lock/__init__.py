@@ -1,8 +1,12 @@
 """The lock: the one document that capture writes and everything else reads."""
 
+from repro.lock.body import lock_body
 from repro.lock.model import (
+    BYTECODES,
+    ENCODINGS,
     Base,
     Baseline,
+    BaseSource,
     Bytecode,
     Encoding,
     Environment,
@@ -25,11 +29,14 @@ from repro.lock.model import (
     SystemPackage,
     Tolerance,
 )
-from repro.lock.reader import load_lock, parse_lock
-from repro.lock.writer import render_lock
+from repro.lock.reader import load_lock, parse_lock, read_lock
+from repro.lock.writer import render_body, render_lock
 
 __all__ = [
+    "BYTECODES",
+    "ENCODINGS",
     "Base",
+    "BaseSource",
     "Baseline",
     "Bytecode",
     "Encoding",
@@ -53,6 +60,9 @@ __all__ = [
     "SystemPackage",
     "Tolerance",
     "load_lock",
+    "lock_body",
     "parse_lock",
+    "read_lock",
+    "render_body",
     "render_lock",
 ]

@@ -4,7 +4,7 @@ The file format is described in docs/formats/lock.md.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from repro.digest import Digest
 
@@ -15,6 +15,10 @@ Role = Literal["code", "notebook", "data", "model", "config"]
 Origin = Literal["index", "local", "editable", "vcs", "url", "built"]
 Encoding = Literal["splice", "gzip", "zstd", "tar"]
 Bytecode = Literal["used", "all", "none"]
+BaseSource = Literal["registry", "engine", "layout"]
+
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+BYTECODES: tuple[Bytecode, ...] = get_args(Bytecode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,10 @@ class Base:
 
     Attributes:
         reference: Name for people and for pulling, without digest: `docker.io/library/python:3.11.7-slim-bookworm`.
-        digest: Manifest digest when `source` is "registry"; image ID (config digest) when it is "engine".
-        source: "registry" can be pulled anywhere; "engine" is an image that exists only in a local engine.
+        digest: Digest of a manifest or an index when `source` is "registry", of a manifest when it is "layout"; the
+            image ID (config digest) when it is "engine".
+        source: "registry" can be pulled anywhere; "engine" is an image that exists only in a local engine; "layout"
+            came from an OCI layout or an archive, and has to be brought along unless `reference` says a registry.
         python: Version X.Y.Z of the interpreter that it contains, or None.
         python_path: Absolute path of that interpreter, or None.
         glibc: Version of its C library, such as `2.36`.
@@ -92,7 +98,7 @@ class Base:
 
     reference: str
     digest: Digest
-    source: Literal["registry", "engine"]
+    source: BaseSource
     python: str | None
     python_path: str | None
     glibc: str
@@ -128,6 +134,7 @@ class Package:
         source: The index URL, or where the code came from (a project-relative path, `git+URL@commit`, a URL);
             never credentials.
         files: Wheels to install, one for each target.
+        requested: Whether somebody asked for it, rather than another package (the REQUESTED file, PEP 376).
     """
 
     name: str
@@ -135,6 +142,7 @@ class Package:
     origin: Origin
     source: str
     files: tuple[PackageFile, ...]
+    requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,11 @@ _MISSING = object()
 _MOST_BITS = 1000  # any such integer is a finite float, and can be printed
 _GLIBC = re.compile(r"\d{1,9}\.\d{1,9}", re.ASCII)
 _TARGET = re.compile(r"linux/(?:amd64|arm64)")
+_MODULE = re.compile(r"[^\s./\\]+(?:\.[^\s./\\]+)*")
+DEBIAN_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+"""Debian Policy 5.6.1."""
+DEBIAN_VERSION = re.compile(r"(?:[0-9]{1,9}:)?[0-9][A-Za-z0-9.+~-]*")
+"""Debian Policy 5.6.12."""
 _Text = TypeVar("_Text", bound=str)
 
 
@@ -87,12 +92,27 @@ class Table:
             self._check_path(f"{key}[{index}]", value)
         return values
 
+    def module_names(self, key: str) -> tuple[str, ...]:
+        """An array of dotted names of modules, each once."""
+        values = self.texts(key)
+        for index, value in enumerate(values):
+            if not _MODULE.fullmatch(value):
+                self.fault(f"{key}[{index}]", f"must be the dotted name of a module, not {value!r}")
+        if len(set(values)) != len(values):
+            self.fault(key, "names a module twice")
+        return values
+
+    def debian_name(self, key: str) -> str:
+        """The name of a Debian package."""
+        return self._matching(key, DEBIAN_NAME, "the name of a Debian package")
+
+    def debian_version(self, key: str) -> str:
+        """The version of a Debian package."""
+        return self._matching(key, DEBIAN_VERSION, "the version of a Debian package")
+
     def glibc(self, key: str) -> str:
         """A version of glibc, such as `2.36`."""
-        value = self.text(key)
-        if not _GLIBC.fullmatch(value):
-            self.fault(key, f"must be a version such as 2.36, not {value!r}")
-        return value
+        return self._matching(key, _GLIBC, "a version such as 2.36")
 
     def target(self, key: str) -> str:
         """A platform, such as `linux/amd64`."""
@@ -182,6 +202,19 @@ class Table:
             self.fault(key, "must be 64 lower-case hex digits")
             return _NOTHING
 
+    def digest(self, key: str) -> Digest:
+        """A digest as OCI writes it, `sha256:<64 lower-case hex digits>`."""
+        value = self.text(key)
+        try:
+            return Digest.parse(value) if value else _NOTHING
+        except ValueError as error:
+            self.fault(key, str(error))
+            return _NOTHING
+
+    def optional_digest(self, key: str) -> Digest | None:
+        """Such a digest, or None when absent."""
+        return self.digest(key) if key in self._data else None
+
     def table(self, key: str) -> "Table":
         """A table; absent is a fault."""
         return self._child(key, self._take(key, dict, "a table") or {})
@@ -218,6 +251,12 @@ class Table:
         if isinstance(value, int) and value.bit_length() > _MOST_BITS:
             self.fault(key, "is too large")
             return None
+        return value
+
+    def _matching(self, key: str, pattern: re.Pattern[str], wanted: str) -> str:
+        value = self.text(key)
+        if value and not pattern.fullmatch(value):
+            self.fault(key, f"must be {wanted}, not {value!r}")
         return value
 
     def _check_target(self, key: str, value: str) -> None:

@@ -5,18 +5,42 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from repro.lock.model import SCHEMA_VERSION, Lock, LockedFile, Metric, Package, PackageFile
+from repro.lock.body import SEPARATOR
+from repro.lock.model import (
+    SCHEMA_VERSION,
+    Environment,
+    Lock,
+    LockedFile,
+    Metric,
+    Package,
+    PackageFile,
+    Policy,
+    PredictedImage,
+    PredictedLayer,
+    Python,
+    SystemPackage,
+)
 
 _HEADER = """\
-# Written by `repro capture`. Commit it and review it; never edit it by hand:
-# its sha256 is the identity that images, verdicts and statements carry.
+# Written by `repro capture`. Commit it and review it; never edit it by hand: the sha256 of everything
+# but the predictions at its end is the identity that images, verdicts and statements carry.
 """
+_WIDTH = 120
 
 _Value = str | int | float | bool | tuple[str, ...] | None
 
 
 def render_lock(lock: Lock) -> bytes:
-    """The canonical TOML bytes of a lock (docs/formats/lock.md); order of its collections doesn't matter."""
+    """The canonical bytes of a lock file (docs/formats/lock.md): the body, and the predictions where there are some.
+
+    The order of the lock's collections doesn't matter, but for the layers of a predicted image.
+    """
+    predicted = "".join(_predicted(image) for image in canonical(lock).predicted)
+    return render_body(lock) + (f"{SEPARATOR}\n{predicted}".encode() if predicted else b"")
+
+
+def render_body(lock: Lock) -> bytes:
+    """The body alone: what the lock digest covers and images carry."""
     return "".join([_HEADER, *_sections(canonical(lock))]).encode()
 
 
@@ -30,6 +54,9 @@ def canonical(lock: Lock) -> Lock:
         outputs=tuple(sorted(lock.outputs)),
         packages=_packages(lock.packages),
         runner=replace(lock.runner, packages=_packages(lock.runner.packages)),
+        system=tuple(sorted(lock.system, key=lambda package: (package.target, package.name))),
+        modules={name: tuple(sorted(lock.modules[name])) for name in sorted(lock.modules) if lock.modules[name]},
+        predicted=tuple(sorted(lock.predicted, key=lambda image: image.target)),
     )
 
 
@@ -42,11 +69,29 @@ def _packages(packages: Iterable[Package]) -> tuple[Package, ...]:
 
 def _sections(lock: Lock) -> Iterator[str]:
     yield _pairs({"version": SCHEMA_VERSION, "targets": lock.targets, "outputs": lock.outputs})
-    subject, python, base = lock.subject, lock.python, lock.base
+    yield from _evaluation(lock)
+    yield from _python(lock.python)
+    yield from _image(lock)
+    yield from _surroundings(lock.environment, lock.policy)
+    yield from (_metric(metric) for metric in lock.metrics)
+    yield from (_file(file) for file in lock.files)
+    yield from (_system(package) for package in lock.system)
+    yield from (_package("packages", package) for package in lock.packages)
+    yield _table("runner", {"version": lock.runner.version, "sha256": lock.runner.sha256.hex})
+    yield from (_package("runner.packages", package) for package in lock.runner.packages)
+    if lock.modules:
+        yield _table("modules", {}) + "".join(_wrapped(name, names) for name, names in lock.modules.items())
+
+
+def _evaluation(lock: Lock) -> Iterator[str]:
+    subject = lock.subject
     yield _table(
         "subject", {"kind": subject.kind, "path": subject.path, "kernel": subject.kernel, "args": subject.args or None}
     )
     yield _table("baseline", {"rerun": lock.baseline.rerun})
+
+
+def _python(python: Python) -> Iterator[str]:
     yield _table(
         "python", {"implementation": python.implementation, "version": python.version, "supply": python.supply}
     )
@@ -61,6 +106,10 @@ def _sections(lock: Lock) -> Iterator[str]:
                 "target": packed.target,
             },
         )
+
+
+def _image(lock: Lock) -> Iterator[str]:
+    base = lock.base
     yield _table(
         "base",
         {
@@ -72,7 +121,10 @@ def _sections(lock: Lock) -> Iterator[str]:
             "glibc": base.glibc,
         },
     )
-    environment, policy = lock.environment, lock.policy
+    yield _table("image", {"encoding": lock.image.encoding, "bytecode": lock.image.bytecode})
+
+
+def _surroundings(environment: Environment, policy: Policy) -> Iterator[str]:
     yield _table(
         "environment",
         {"timezone": environment.timezone, "locale": environment.locale, "threads": environment.threads},
@@ -88,11 +140,6 @@ def _sections(lock: Lock) -> Iterator[str]:
             "metrics-files": policy.metrics_files,
         },
     )
-    yield from (_metric(metric) for metric in lock.metrics)
-    yield from (_file(file) for file in lock.files)
-    yield from (_package("packages", package) for package in lock.packages)
-    yield _table("runner", {"version": lock.runner.version, "sha256": lock.runner.sha256.hex})
-    yield from (_package("runner.packages", package) for package in lock.runner.packages)
 
 
 def _metric(metric: Metric) -> str:
@@ -123,29 +170,96 @@ def _file(file: LockedFile) -> str:
     )
 
 
+def _system(package: SystemPackage) -> str:
+    return _table(
+        "[system]",
+        {
+            "name": package.name,
+            "version": package.version,
+            "architecture": package.architecture,
+            "target": package.target,
+            "url": package.url,
+            "sha256": package.sha256.hex,
+            "size": package.size,
+            "reason": package.reason,
+            "skip-scripts": package.skip_scripts or None,
+        },
+    )
+
+
 def _package(section: str, package: Package) -> str:
     head = _table(
         f"[{section}]",
-        {"name": package.name, "version": package.version, "origin": package.origin, "source": package.source},
+        {
+            "name": package.name,
+            "version": package.version,
+            "origin": package.origin,
+            "source": package.source,
+            "requested": package.requested or None,
+        },
     )
     lines = "".join(f"  {_package_file(file)},\n" for file in package.files)
     return f"{head}files = [\n{lines}]\n"
 
 
 def _package_file(file: PackageFile) -> str:
-    pairs: dict[str, _Value] = {
-        "name": file.name,
-        "url": file.url,
-        "sha256": file.sha256.hex,
-        "size": file.size,
-        "targets": file.targets,
-    }
-    inner = ", ".join(f"{key} = {_value(value)}" for key, value in pairs.items() if value is not None)
-    return f"{{ {inner} }}"
+    return _inline(
+        {
+            "name": file.name,
+            "url": file.url,
+            "sha256": file.sha256.hex,
+            "size": file.size,
+            "targets": file.targets,
+        }
+    )
+
+
+def _predicted(image: PredictedImage) -> str:
+    head = _table(
+        "[predicted]",
+        {
+            "target": image.target,
+            "format": image.format,
+            "config": str(image.config),
+            "manifest": None if image.manifest is None else str(image.manifest),
+        },
+    )
+    lines = "".join(f"  {_predicted_layer(layer)},\n" for layer in image.layers)
+    return f"{head}layers = [\n{lines}]\n"
+
+
+def _predicted_layer(layer: PredictedLayer) -> str:
+    return _inline(
+        {
+            "name": layer.name,
+            "diff-id": str(layer.diff_id),
+            "blob": None if layer.blob is None else str(layer.blob),
+            "size": layer.size,
+        }
+    )
 
 
 def _table(name: str, pairs: Mapping[str, _Value]) -> str:
     return f"\n[{name}]\n{_pairs(pairs)}"
+
+
+def _inline(pairs: Mapping[str, _Value]) -> str:
+    inner = ", ".join(f"{key} = {_value(value)}" for key, value in pairs.items() if value is not None)
+    return f"{{ {inner} }}"
+
+
+def _wrapped(key: str, texts: tuple[str, ...]) -> str:
+    """An array on one line where it fits, else on lines with as many items as fit."""
+    line = f"{_key(key)} = {_value(texts)}"
+    if len(line) <= _WIDTH:
+        return f"{line}\n"
+    lines, line = [f"{_key(key)} = ["], " "
+    for item in (f" {_string(text)}," for text in texts):
+        if len(line) > 1 and len(line) + len(item) > _WIDTH:
+            lines.append(line)
+            line = " "
+        line += item
+    return "\n".join([*lines, line, "]\n"])
 
 
 def _pairs(pairs: Mapping[str, _Value]) -> str:

@@ -29,7 +29,7 @@ class BuiltImage:
         place: Where it is now: an engine, a directory, a file, a registry.
         platform: What it runs on.
         digest: Digest of its manifest, or of the index of several; None where only an engine knows it.
-        proved: Whether it is bit for bit what the lock predicts; None when the lock predicts nothing.
+        proved: Whether it was made here and is bit for bit what the lock predicts; None where nothing is predicted.
     """
 
     id: str
@@ -68,9 +68,13 @@ class Assembler(Protocol):
         *,
         progress: Progress,
         predicted: PredictedImage | None = None,
+        trust: bool = False,
         no_cache: bool = False,
     ) -> Image:
-        """The image. With `predicted`, layers may be made only when somebody opens them, and must then agree.
+        """The image; with `predicted`, only the one that was predicted.
+
+        With `trust`, a layer is made only when somebody opens it, and compared then: what has the predicted layers
+        already, an engine or a registry, is believed to have them from an honest build.
 
         Raises:
             IntegrityError: An input can't be trusted, or the result is not what was predicted.

@@ -89,7 +89,11 @@ def _bucket_layer(number: int, wheels: Iterable[Wheel]) -> Layer:
 
 def wheels_of(package: Package, target: str, prefix: PurePosixPath) -> list[Wheel]:
     """The package's wheels for a target."""
-    return [Wheel(package.name, package.version, file, prefix) for file in package.files if target in file.targets]
+    return [
+        Wheel(package.name, package.version, file, prefix, package.requested)
+        for file in package.files
+        if target in file.targets
+    ]
 
 
 def _bucket(name: str) -> int:

@@ -33,7 +33,7 @@ class Baked:
 
     @property
     def lock(self) -> bytes | None:
-        """The lock, byte for byte."""
+        """The lock, byte for byte: its body alone, when nobody meddled with it."""
         return self.files.get(layout.LOCK.name)
 
     @property
@@ -74,7 +74,7 @@ def find_base(engine: Engine, lock: Lock) -> ImageInfo | None:
 def check_image(
     lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked, ours: Digest, *, base: ImageInfo | None = None
 ) -> tuple[Finding, ...]:
-    """Every way in which an image differs from what the lock would build. Pure.
+    """Every way in which an image differs from what the lock, given with its body's bytes, would build. Pure.
 
     `ours` is the digest of this repro's own runner: another version of repro may describe the same evaluation in
     other words, which must not be taken for tampering. `base` is the locked base (see `find_base`), or None where it
@@ -86,6 +86,7 @@ def check_image(
         *_evaluation(lock, digest, baked, ours),
         *_differences(lock, lock_bytes, image, baked, base),
         *_base(image, base),
+        *_layers(lock, image),
     )
 
 
@@ -162,6 +163,28 @@ def _configuration(
     for name, value in sorted(planned.labels.items()):
         if name.startswith(layout.LABEL) and image.labels.get(name) != value:
             yield _error("label", f"the label {name} has another value", *_pair(value, image.labels.get(name)))
+
+
+def _layers(lock: Lock, image: ImageInfo) -> Iterator[Finding]:
+    """Every file of every package, by the digests of the layers that hold them."""
+    predicted = next((one for one in lock.predicted if one.target == image.platform), None)
+    if predicted is None or image.id in {str(predicted.config), str(predicted.manifest)}:
+        return
+    wanted = tuple(str(layer.diff_id) for layer in predicted.layers)
+    if image.diff_ids[-len(wanted) :] == wanted:
+        return
+    missing = [layer.name for layer in predicted.layers if str(layer.diff_id) not in image.diff_ids]
+    if len(missing) < len(wanted):
+        message = "the image has other layers than the lock predicts"
+        yield _error("layers", message, f"changed or missing: {', '.join(missing) or 'none; there are more, or moved'}")
+        return
+    yield Finding(
+        "unproved",
+        "warning",
+        "no layer is the one that the lock predicts: another builder made the image, so the files of its packages are "
+        "not proved to be those of the lock",
+        ("build it with `repro build`, whose layers can be compared",),
+    )
 
 
 def _base(image: ImageInfo, base: ImageInfo | None) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from repro import __version__
 from repro.digest import Digest
 from repro.engines.model import Engine, ImageInfo, RunOutcome, RunSpec
 from repro.errors import ExitCode, InfrastructureError, IntegrityError, ReproError, UsageError
-from repro.lock import Lock, parse_lock
+from repro.lock import Lock, lock_body, parse_lock
 from repro.plan import layout, runner_digest, runner_sources
 from repro.progress import Progress
 from repro.runner.documents import RunRecord
@@ -59,7 +59,7 @@ def verify(
 
     Args:
         image: Name, digest or ID in the engine.
-        lock: The lock and its exact bytes; None takes the one baked into the image at its word.
+        lock: The lock and its body's bytes; None takes the one baked into the image at its word.
         engine: Where the image is and runs.
         timeout: Seconds for the run; None for the lock's own limit and a little more.
         memory: Bytes; None for the lock's limit, or else nine tenths of what the engine has.
@@ -140,7 +140,8 @@ def _case(image: ImageInfo, lock: tuple[Lock, bytes] | None, engine: Engine, pro
             "the image claims to have a lock but carries none", where=str(layout.LOCK), fix="Name its lock with --lock."
         )
     where = f"{layout.LOCK} in the image"
-    return _Case(image, baked, parse_lock(baked.lock, where=where, progress=progress), baked.lock, source="image")
+    inside = parse_lock(baked.lock, where=where, progress=progress)
+    return _Case(image, baked, inside, lock_body(baked.lock), source="image")
 
 
 @contextmanager

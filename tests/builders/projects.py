@@ -22,7 +22,7 @@ from repro.lock import (
     Role,
     Runner,
     Subject,
-    render_lock,
+    render_body,
 )
 from repro.plan import Artifacts, BuildPlan, make_plan, runner_digest, runner_sources
 
@@ -119,7 +119,7 @@ def make_lock(
 
 def plan_of(lock: Lock) -> BuildPlan:
     """The lock's plan, with the environment's Python in place of the runner as what the image runs."""
-    plan = make_plan(lock, render_lock(lock), SOURCES)
+    plan = make_plan(lock, render_body(lock), SOURCES)
     return replace(plan, config=replace(plan.config, entrypoint=("/opt/env/bin/python",)))
 
 

@@ -33,6 +33,7 @@ FILES = {
     "models/m.bin": bytes(range(256)) * 4000,
 }
 PACKAGES = ("docutils", "greenlet", "ipykernel", "numpy", "six")
+NOT_REQUESTED = "greenlet"
 ODD = "a 'b' \"c\" $HOME \\ é\nline two\\"
 
 
@@ -71,7 +72,7 @@ class Project:
             base,
             projects.package(wheels["installer"]),
             files=files,
-            packages=[projects.package(wheels[name]) for name in PACKAGES],
+            packages=[replace(projects.package(wheels[name]), requested=name != NOT_REQUESTED) for name in PACKAGES],
             runner=[projects.package(wheels["six"])],
             variables={"ODD": ODD},
         )
@@ -204,7 +205,7 @@ def test_the_environment_is_what_pip_would_have_made(
         "lib64",  # venv's link for platforms that have both
         "include/python3.11",  # empty
         *(f"bin/{name}" for name in ("Activate.ps1", "activate", "activate.csh", "activate.fish")),
-        *(name for name in theirs if name.endswith(".dist-info/REQUESTED")),
+        f"lib/python3.11/site-packages/greenlet-{projects.PINNED[NOT_REQUESTED]}.dist-info/REQUESTED",
         *(name for name in theirs if name.endswith(".dist-info/direct_url.json")),
     }
     assert {name for name in different if not name.endswith((".dist-info/INSTALLER", ".dist-info/RECORD"))} == {

@@ -9,14 +9,14 @@ from repro_docker import render_dockerfile
 from repro_docker.dockerfile import build_arguments
 
 from repro.plan import BuildPlan, make_plan, runner_digest
-from tests.lock.samples import full_lock
+from tests.lock.samples import plain_lock
 
 GOLDEN = Path(__file__).parent / "golden" / "Dockerfile"
 SOURCES = {"__main__.py": b""}
 
 
 def plan() -> BuildPlan:
-    lock = full_lock()
+    lock = plain_lock()
     lock = replace(lock, runner=replace(lock.runner, sha256=runner_digest(SOURCES)))
     return make_plan(lock, b"the bytes of a lock", SOURCES)
 

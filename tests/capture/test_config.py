@@ -4,9 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from repro.capture.config import Config, FileRules, IndexConfig, MetricPolicy, load_config, parse_memory, project_root
+from repro.capture.config import (
+    Config,
+    FileRules,
+    IndexConfig,
+    MetricPolicy,
+    SystemConfig,
+    load_config,
+    parse_memory,
+    project_root,
+)
 from repro.errors import UsageError
-from repro.lock import Tolerance
+from repro.lock import ImageOptions, Tolerance
 
 FULL = """
 [run]
@@ -36,6 +45,12 @@ supply = "base"
 allow-patch-drift = true
 [limits]
 memory = "2g"
+[image]
+encoding = "zstd"
+bytecode = "all"
+[system]
+apt = ["libgomp1", "g++-12=12.2.0-14+deb12u1", "libxrender1=1:0.9.10-1.1"]
+skip-scripts = ["libgl1"]
 """
 
 
@@ -60,6 +75,8 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         supply="base",
         allow_patch_drift=True,
         memory=2 << 30,
+        image=ImageOptions("zstd", "all"),
+        system=SystemConfig(("libgomp1", "g++-12=12.2.0-14+deb12u1", "libxrender1=1:0.9.10-1.1"), ("libgl1",)),
     )
 
 
@@ -82,6 +99,19 @@ def test_pyproject_serves_where_there_is_no_repro_toml(tmp_path: Path) -> None:
         ("[metrics.policy.auc]\ndirection = 'up'", "metrics.policy.auc.direction: must be one of higher, lower"),
         ("[limits]\nmemory = 'infk'", "limits.memory: must be a size"),
         ("[limits]\nmemory = '0g'", "limits.memory: must be a size"),
+        ("[image]\nencoding = 'lzma'", "image.encoding: must be one of splice, gzip, zstd, tar"),
+        ("[image]\nbytecode = true", "image.bytecode: must be a string"),
+        ("[image]\nbytecode = 'some'", "image.bytecode: must be one of used, all, none"),
+        ("[system]\napt = 'libgomp1'", "system.apt: must be an array of strings"),
+        ("[system]\napt = ['libgomp1', 'LibGL1']", "system.apt[1]: must be a Debian package"),
+        ("[system]\napt = ['libgomp1:arm64']", "system.apt[0]: must be a Debian package"),
+        ("[system]\napt = ['libgomp1=']", "system.apt[0]: must be a Debian package"),
+        ("[system]\napt = ['libgomp1 (>= 1)']", "system.apt[0]: must be a Debian package"),
+        ("[system]\napt = ['-o=Dir::Etc=/tmp']", "system.apt[0]: must be a Debian package"),
+        ("[system]\napt = ['libgomp1', 'libgomp1=1.0']", "system.apt[1]: comes twice"),
+        ("[system]\nskip-scripts = ['libgl1=1']", "system.skip-scripts[0]: must be the name of a Debian package"),
+        ("[system]\nskip-scripts = ['libgl1', 'libgl1']", "system.skip-scripts[1]: comes twice"),
+        ("[system]\npackages = ['libgl1']", "system.packages: unknown field"),
     ],
 )
 def test_faults_are_named(tmp_path: Path, text: str, problem: str) -> None:

@@ -127,11 +127,23 @@ def test_the_same_is_seen_as_by_importlib_metadata() -> None:
 def test_all_that_an_installer_noted(env: Env) -> None:
     direct = '{"url": "https://example.org/x.whl", "archive_info": {}}'
     wheel = "Root-Is-Purelib: false\nTag: cp311-cp311-manylinux_2_17_x86_64\nTag: cp311-cp311-manylinux2014_x86_64\n"
-    info = installed(env.site, "Fast_Thing", "2.0+cpu", WHEEL=wheel, INSTALLER="uv\n", **{"direct_url.json": direct})
+    info = installed(
+        env.site, "Fast_Thing", "2.0+cpu", WHEEL=wheel, INSTALLER="uv\n", REQUESTED="", **{"direct_url.json": direct}
+    )
     tags = ("cp311-cp311-manylinux_2_17_x86_64", "cp311-cp311-manylinux2014_x86_64")
     url = {"url": "https://example.org/x.whl", "archive_info": {}}
     assert env.probe().distributions == (
-        Distribution("fast-thing", "2.0+cpu", env.site, info, tags, purelib=False, installer="uv", direct_url=url),
+        Distribution(
+            "fast-thing",
+            "2.0+cpu",
+            env.site,
+            info,
+            tags,
+            purelib=False,
+            installer="uv",
+            direct_url=url,
+            requested=True,
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from repro.cli.group import _COMMANDS
 from repro.digest import Digest
 from repro.engines.model import ImageInfo
 from repro.errors import ExitCode, InfrastructureError, TimedOutError
-from repro.lock import Lock, render_lock
+from repro.lock import Lock, render_body, render_lock
 from repro.progress import Progress
 from repro.runner.documents import MeasuredMetric
 from repro.verify import parse_verdict
@@ -93,7 +93,7 @@ def test_a_lock_at_hand_is_not_forgotten_for_the_images_own(
     engine = use(monkeypatch, engine_of(other))
     assert main(["verify", NAME]) == ExitCode.TAMPERED
     assert engine.runs == []
-    assert str(Digest.of(render_lock(other))) in capsys.readouterr().out
+    assert str(Digest.of(render_body(other))) in capsys.readouterr().out
     assert main(["verify", NAME, "--baked-lock"]) == ExitCode.OK
     assert "baked into the image" in capsys.readouterr().out
 
@@ -137,9 +137,9 @@ def test_a_damaged_lock_is_reported_as_tampered(project: Path, monkeypatch: pyte
 
 def test_inspect_a_lock(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", "../repro.lock"]) == 0
-    assert str(Digest.of(render_lock(sample_lock()))) in capsys.readouterr().out
+    assert str(Digest.of(render_body(sample_lock()))) in capsys.readouterr().out
     assert main(["inspect", "../repro.lock", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["digest"] == str(Digest.of(render_lock(sample_lock())))
+    assert json.loads(capsys.readouterr().out)["digest"] == str(Digest.of(render_body(sample_lock())))
 
 
 def test_inspect_an_image_runs_nothing(
@@ -184,7 +184,7 @@ class Captures:
     def __call__(self, request: CaptureRequest, progress: Progress) -> CaptureResult:
         self.requests.append(request)
         progress.note("captured")
-        return CaptureResult(self.lock, render_lock(self.lock), Path("repro.lock"), True, ("careful",), None, 1.0)
+        return CaptureResult(self.lock, render_body(self.lock), Path("repro.lock"), True, ("careful",), None, 1.0)
 
 
 def test_capture_with_nothing_said_asks_for_defaults(

@@ -20,7 +20,7 @@ from repro.export import pylock, requirements
 from repro.lock import Lock, Package, PackageFile, render_lock
 from repro.store import project_store
 from tests.http.servers import download_wheels, publish, serve
-from tests.lock.samples import full_lock
+from tests.lock.samples import plain_lock
 
 BOTH = ("linux/amd64", "linux/arm64")
 UV = uv.find_uv_bin()
@@ -53,7 +53,7 @@ def make_lock(root: Path, wheels: dict[str, bytes], url: str) -> Lock:
         files = (*(packages[project].files if project in packages else ()), file)
         origin, source = ("built", "six==1.17.0") if local else ("index", f"{url}/simple")
         packages[project] = Package(project, version, origin, source, files)  # type: ignore[arg-type]
-    lock = full_lock()
+    lock = plain_lock()
     return replace(
         lock,
         targets=BOTH,
@@ -208,5 +208,5 @@ def test_uv_and_pip_install_from_the_pylock(root: Path, wheels: dict[str, bytes]
 
 
 def test_an_export_without_packages_is_still_a_pylock() -> None:
-    document = tomllib.loads(pylock(replace(full_lock(), packages=())))
+    document = tomllib.loads(pylock(replace(plain_lock(), packages=())))
     assert document["packages"] == []

@@ -1,10 +1,13 @@
 """Locks that tests start from."""
 
+from dataclasses import replace
+
 from repro.digest import Digest
 from repro.lock import (
     Base,
     Baseline,
     Environment,
+    ImageOptions,
     Lock,
     LockedFile,
     Metric,
@@ -12,9 +15,12 @@ from repro.lock import (
     PackageFile,
     PackedPython,
     Policy,
+    PredictedImage,
+    PredictedLayer,
     Python,
     Runner,
     Subject,
+    SystemPackage,
     Tolerance,
 )
 
@@ -33,6 +39,28 @@ def package(name: str, version: str = "1.0", size: int = 1000, tag: str = "py3-n
         targets=("linux/amd64",),
     )
     return Package(name, version, "index", "https://pypi.org/simple", (file,))
+
+
+def system_package(name: str, reason: str = "asked", *, skip_scripts: bool = False) -> SystemPackage:
+    return SystemPackage(
+        name=name,
+        version="1:12.2.0-14+deb12u1",
+        architecture="amd64",
+        target="linux/amd64",
+        url=f"https://deb.example.org/pool/main/{name}_12.2.0-14+deb12u1_amd64.deb",
+        sha256=digest(name),
+        size=110_000,
+        reason=reason,
+        skip_scripts=skip_scripts,
+    )
+
+
+def predicted_image(target: str = "linux/amd64") -> PredictedImage:
+    layers = tuple(
+        PredictedLayer(name, digest(target + name), digest(target + name + "blob"), 1000 + number)
+        for number, name in enumerate(("wheel-numpy", "runner", "code", "metadata"))
+    )
+    return PredictedImage(target, 1, digest(target + "config"), digest(target + "manifest"), layers)
 
 
 def full_lock() -> Lock:
@@ -77,7 +105,25 @@ def full_lock() -> Lock:
         packages=(
             package("numpy", "2.4.1", 17_000_000, "cp311-cp311-manylinux_2_28_x86_64"),
             package("six"),
-            Package("mine", "0.1", "editable", "libs/mine", (local,)),
+            Package("mine", "0.1", "editable", "libs/mine", (local,), requested=True),
         ),
         runner=Runner("0.1.0", digest("runner"), (package("nbclient", "0.10.2"), package("installer"))),
+        image=ImageOptions("tar", "all"),
+        system=(
+            system_package("libstdc++6", "depends:libgomp1"),
+            system_package("libgomp1", "needs:libgomp.so.1", skip_scripts=True),
+        ),
+        modules={
+            "six": ("six",),
+            "python": ("typing", "json", "json.decoder", "encodings.utf_8"),
+            "numpy": tuple(f"numpy.part{number:02}" for number in range(24)),
+        },
+        predicted=(predicted_image(),),
     )
+
+
+def plain_lock() -> Lock:
+    """The same without what later formats added: as format 1.0 has it."""
+    lock = full_lock()
+    packages = tuple(replace(package, requested=False) for package in lock.packages)
+    return replace(lock, packages=packages, image=ImageOptions(), system=(), modules={}, predicted=())

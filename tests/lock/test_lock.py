@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.errors import IntegrityError, UsageError
-from repro.lock import Lock, Metric, load_lock, parse_lock, render_lock
+from repro.lock import ImageOptions, Lock, Metric, load_lock, lock_body, parse_lock, render_body, render_lock
+from repro.lock.model import SCHEMA_VERSION
 from repro.lock.writer import canonical
-from tests.lock.samples import full_lock
+from tests.lock.samples import full_lock, plain_lock, predicted_image, system_package
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -25,13 +26,38 @@ def _bits(value: object) -> object:
 
 
 def test_every_version_ever_written_is_still_read() -> None:
+    versions = set()
     for path in sorted(FIXTURES.glob("lock-*.toml")):
         lock = parse_lock(path.read_bytes(), where=path.name)
-        assert render_lock(lock) == path.read_bytes(), f"{path.name} is not canonical any more"
+        versions.add(tomllib.loads(path.read_text(encoding="utf-8"))["version"])
+        assert render_lock(parse_lock(render_lock(lock))) == render_lock(lock)
+    assert {"1.0", SCHEMA_VERSION} <= versions
 
 
 def test_the_text_of_a_full_lock_is_the_one_on_record() -> None:
-    assert render_lock(full_lock()).decode() == (FIXTURES / "lock-1.0.toml").read_text(encoding="utf-8")
+    assert render_lock(full_lock()).decode() == (FIXTURES / "lock-1.1.toml").read_text(encoding="utf-8")
+
+
+def test_a_lock_of_format_1_0_has_the_later_fields_at_their_defaults() -> None:
+    lock, body = load_lock(FIXTURES / "lock-1.0.toml")
+    assert body == (FIXTURES / "lock-1.0.toml").read_bytes()
+    assert (lock.image, lock.system, lock.modules, lock.predicted) == (ImageOptions(), (), {}, ())
+    assert not any(package.requested for package in lock.packages)
+    assert render_lock(lock) == render_lock(plain_lock())
+
+
+@pytest.mark.parametrize("field", ["[image]\nencoding = 'tar'\nbytecode = 'all'", "[[system]]", "[modules]"])
+def test_fields_of_format_1_1_are_unknown_to_1_0(field: str) -> None:
+    data = (FIXTURES / "lock-1.0.toml").read_text(encoding="utf-8") + field + "\n"
+    with pytest.raises(IntegrityError, match=r": unknown field"):
+        parse_lock(data.encode())
+
+
+def test_packages_of_format_1_0_do_not_say_whether_they_were_requested() -> None:
+    data = (FIXTURES / "lock-1.0.toml").read_text(encoding="utf-8")
+    with pytest.raises(IntegrityError) as caught:
+        parse_lock(data.replace('source = "libs/mine"\n', 'source = "libs/mine"\nrequested = true\n').encode())
+    assert caught.value.problems == ("packages[0].requested: unknown field",)
 
 
 def test_reading_gives_back_what_was_written_bit_for_bit() -> None:
@@ -43,8 +69,17 @@ def test_reading_gives_back_what_was_written_bit_for_bit() -> None:
     assert replace(read, metrics=()) == replace(lock, metrics=())
 
 
+def test_only_requested_packages_say_so() -> None:
+    document = tomllib.loads(render_lock(full_lock()).decode())
+    assert {package["name"]: package.get("requested") for package in document["packages"]} == {
+        "mine": True,
+        "numpy": None,
+        "six": None,
+    }
+
+
 def test_the_order_of_what_was_found_does_not_matter() -> None:
-    lock = full_lock()
+    lock = _for_both(full_lock())
     shuffler = random.Random(7)
 
     def shuffled(items: tuple[object, ...]) -> tuple[object, ...]:
@@ -57,6 +92,9 @@ def test_the_order_of_what_was_found_does_not_matter() -> None:
             files=shuffled(lock.files),
             packages=shuffled(lock.packages),
             outputs=shuffled(lock.outputs),
+            system=shuffled(lock.system),
+            modules={name: shuffled(lock.modules[name]) for name in shuffled(tuple(lock.modules))},
+            predicted=shuffled(lock.predicted),
         )
         assert render_lock(other) == render_lock(lock)
 
@@ -80,6 +118,44 @@ def test_every_text_survives(text: str) -> None:
     read = parse_lock(render_lock(lock))
     assert read.metrics[0] == Metric(text, text, text)
     assert read.environment.variables == {text: text}
+
+
+def _for_both(lock: Lock) -> Lock:
+    """The same lock for two platforms."""
+    other = replace(system_package("libgomp1"), architecture="arm64", target="linux/arm64")
+    return replace(
+        lock,
+        targets=("linux/amd64", "linux/arm64"),
+        system=(other, *lock.system),
+        predicted=(predicted_image("linux/arm64"), *lock.predicted),
+    )
+
+
+def test_one_lock_serves_several_platforms() -> None:
+    read = parse_lock(render_lock(_for_both(full_lock())))
+    assert [(one.target, one.name) for one in read.system] == [
+        ("linux/amd64", "libgomp1"),
+        ("linux/amd64", "libstdc++6"),
+        ("linux/arm64", "libgomp1"),
+    ]
+    assert [image.target for image in read.predicted] == ["linux/amd64", "linux/arm64"]
+
+
+@given(
+    st.dictionaries(st.sampled_from(["numpy", "six", "python"]), st.sets(st.from_regex(r"\w{1,70}", fullmatch=True)))
+)
+@settings(deadline=None, max_examples=50)
+def test_arrays_of_modules_are_wrapped_at_the_margin(modules: dict[str, set[str]]) -> None:
+    lock = replace(full_lock(), modules={name: tuple(names) for name, names in modules.items()})
+    text = render_body(lock).decode()
+    assert parse_lock(text.encode()).modules == {name: tuple(sorted(names)) for name, names in modules.items() if names}
+    assert all(len(line) <= 120 for line in text.partition("\n[modules]\n")[2].splitlines())
+
+
+def test_a_name_wider_than_the_page_has_a_line_of_its_own() -> None:
+    names = ("a", "b" * 200, "c")
+    text = render_body(replace(full_lock(), modules={"six": names})).decode()
+    assert text.endswith(f'\nsix = [\n  "a",\n  "{"b" * 200}",\n  "c",\n]\n')
 
 
 def _edited(old: str, new: str) -> bytes:
@@ -113,9 +189,56 @@ def _edited(old: str, new: str) -> bytes:
         ("size = 10\n", f"size = 0x{'f' * 5000}\n", "files[2].size: is too large"),
         ("timeout = 3600.0", f"timeout = 1{'0' * 400}", "policy.timeout: is too large"),
         ('digest = "sha256:', 'digest = "md5:', "base.digest: not a sha256 digest"),
+        ('encoding = "tar"', 'encoding = "lzma"', "image.encoding: must be one of splice, gzip, zstd, tar"),
+        ('bytecode = "all"', 'bytecode = "some"', "image.bytecode: must be one of used, all, none"),
+        ('bytecode = "all"\n', "", "image.bytecode: is missing"),
+        ('[image]\nencoding = "tar"\nbytecode = "all"\n', "", "image: is missing"),
+        ('name = "libgomp1"', 'name = "../libgomp1"', "system[0].name: must be the name of a Debian package"),
+        ('name = "libgomp1"', 'name = "libstdc++6"', "system[1].name: comes twice"),
+        ('version = "1:12.2', 'version = "12 2', "system[0].version: must be the version of a Debian package"),
+        ('architecture = "amd64"', 'architecture = "i386"', "system[0].architecture: must be one of amd64, arm64, all"),
+        ('architecture = "amd64"', 'architecture = "arm64"', "system[0].architecture: arm64 is not for linux/amd64"),
+        (
+            'architecture = "amd64"\ntarget = "linux/amd64"',
+            'architecture = "all"\ntarget = "linux/arm64"',
+            "system[0].target: the lock is not for linux/arm64",
+        ),
+        ("requested = true", 'requested = "yes"', "packages[0].requested: must be true or false"),
+        (
+            'name = "nbclient"',
+            'requested = true\nname = "nbclient"',
+            "runner.packages[1].requested: unknown field",
+        ),
+        ('six = ["six"]', 'sax = ["six"]', "modules.sax: the lock has no such package"),
+        ('six = ["six"]', 'six = "six"', "modules.six: must be an array of strings"),
+        ('six = ["six"]', 'six = ["six", "six"]', "modules.six: names a module twice"),
+        ('six = ["six"]', 'six = ["six", "../six"]', "modules.six[1]: must be the dotted name of a module"),
     ],
 )
 def test_a_fault_is_named_with_its_path(old: str, new: str, problem: str) -> None:
+    with pytest.raises(IntegrityError) as caught:
+        parse_lock(_edited(old, new))
+    assert any(line.startswith(problem) for line in caught.value.problems), caught.value.problems
+
+
+_PREDICTED = '[[predicted]]\ntarget = "linux/amd64"'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('config = "sha256:', 'config = "sha1:', "predicted[0].config: not a sha256 digest"),
+        ('config = "', 'confg = "', "predicted[0].confg: unknown field"),
+        ("format = 1", 'format = "1"', "predicted[0].format: must be an integer"),
+        (_PREDICTED, _PREDICTED.replace("amd", "arm"), "predicted[0].target: the lock is not for linux/arm64"),
+        (_PREDICTED, f"{_PREDICTED}\n{_PREDICTED}", "predicted[1].target: comes twice"),
+        ('name = "code"', 'name = "runner"', "predicted[0].layers[2].name: comes twice"),
+        ('diff-id = "sha256:', 'diff-id = "', "predicted[0].layers[0].diff-id: not a sha256 digest"),
+        (", size = 1002", "", "predicted[0].layers[2]: must have both blob and size, or neither"),
+        ("manifest = ", "manifests = ", "predicted[0].manifest: must be there exactly when every layer has a blob"),
+    ],
+)
+def test_a_fault_in_the_predictions_is_named_with_its_path(old: str, new: str, problem: str) -> None:
     with pytest.raises(IntegrityError) as caught:
         parse_lock(_edited(old, new))
     assert any(line.startswith(problem) for line in caught.value.problems), caught.value.problems
@@ -139,7 +262,7 @@ def test_a_truncated_digest_is_named() -> None:
 @pytest.mark.parametrize("version", ['"2.0"', '"0.9"', "1.0", '"one"', '"1"'])
 def test_an_unknown_major_version_is_refused(version: str) -> None:
     with pytest.raises(IntegrityError, match="format"):
-        parse_lock(_edited('version = "1.0"', f"version = {version}"))
+        parse_lock(_edited('version = "1.1"', f"version = {version}"))
 
 
 def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
@@ -158,7 +281,7 @@ def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
         def start(self, title: str, total: float | None = None, unit: str = "items") -> None:
             raise AssertionError(title, total, unit)
 
-    data = _edited('version = "1.0"', 'version = "1.7"').replace(b"rerun = true", b"rerun = true\nsoon = 1")
+    data = _edited('version = "1.1"', 'version = "1.7"').replace(b"rerun = true", b"rerun = true\nsoon = 1")
     progress = Warned()
     lock = parse_lock(data, progress=progress)
     assert isinstance(lock, Lock)
@@ -171,8 +294,8 @@ def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
     [
         ("size = 10\n", f"size = {'9' * 5000}\n"),
         ("size = 10\n", f"size = {'[' * 5000}\n"),
-        ('version = "1.0"', f'version = "1.{"9" * 5000}"'),
-        ('version = "1.0"', f'version = "{"9" * 5000}.0"'),
+        ('version = "1.1"', f'version = "1.{"9" * 5000}"'),
+        ('version = "1.1"', f'version = "{"9" * 5000}.0"'),
     ],
     ids=["integer", "nesting", "minor version", "major version"],
 )
@@ -206,6 +329,7 @@ def test_no_mutation_does_more_than_damage_a_lock(edits: list[tuple[int, int, by
     except IntegrityError:
         return
     assert parse_lock(render_lock(lock)).targets == lock.targets
+    assert render_lock(parse_lock(lock_body(data))) == render_body(lock)
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"version = ", b"<<<<<<< HEAD\nversion = '1.0'\n"])

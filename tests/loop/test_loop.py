@@ -13,7 +13,7 @@ import pytest
 from repro.digest import Digest
 from repro.engines import Engine
 from repro.errors import ExitCode
-from repro.lock import parse_lock
+from repro.lock import load_lock, parse_lock
 from tests.loop.conftest import CELLS, Captured, Done, make_project, make_script, repro, repro_until, write_notebook
 
 pytestmark = pytest.mark.engine
@@ -107,7 +107,7 @@ def test_the_image_alone_judges_itself(captured: Captured, user: list[str], seal
 def test_the_image_carries_the_digests_and_runs_as_nobody(captured: Captured, engine: Engine) -> None:
     info = engine.image(captured.tag)
     assert info is not None
-    assert info.labels["dev.repro.lock.digest"] == str(Digest.of_file(captured.lock))
+    assert info.labels["dev.repro.lock.digest"] == str(Digest.of(load_lock(captured.lock)[1]))
     assert {"dev.repro.code.digest", "dev.repro.data.digest", "dev.repro.model.digest"} <= set(info.labels)
     assert info.user == "10001:0"
 
@@ -165,7 +165,7 @@ def test_a_lock_edited_by_hand_does_not_match_the_image(captured: Captured, tmp_
     (root / "repro.lock").write_text(text.replace("timeout = 3600.0", "timeout = 36.0"), encoding="utf-8")
     done = repro(root, "verify", captured.tag)
     assert done.code == ExitCode.TAMPERED, done
-    assert str(Digest.of_file(captured.lock)) in done.out + done.err
+    assert str(Digest.of(load_lock(captured.lock)[1])) in done.out + done.err
 
 
 def _build(root: Path, image: str, subject: str = "evaluate.py") -> None:
@@ -349,7 +349,7 @@ def test_a_link_out_of_the_project_is_refused_by_name(project: Path, tmp_path: P
 
 def test_a_lock_of_an_unknown_version_is_neither_read_nor_overwritten(captured: Captured, tmp_path: Path) -> None:
     root = copy_of(captured, tmp_path / "future")
-    text = (root / "repro.lock").read_text(encoding="utf-8").replace('version = "1.0"', 'version = "9.0"', 1)
+    text = (root / "repro.lock").read_text(encoding="utf-8").replace('version = "1.1"', 'version = "9.0"', 1)
     (root / "repro.lock").write_text(text, encoding="utf-8")
     for args in (["build"], ["verify", captured.tag], ["inspect", "repro.lock"], ["capture", "evaluate me.ipynb"]):
         done = repro(root, *args)

@@ -52,6 +52,13 @@ def test_layers_come_most_stable_first_and_hold_what_the_lock_names() -> None:
     assert sorted(wheels) == ["mine", "nbclient", "numpy", "six"]
 
 
+def test_wheels_know_whether_somebody_asked_for_their_package() -> None:
+    packages = (replace(package("asked"), requested=True), package("big", size=10_000_000), package("needed"))
+    plan = _plan(_lock(packages=packages))
+    wheels = [item for layer in plan.layers for item in layer.items if isinstance(item, Wheel)]
+    assert {wheel.package for wheel in wheels if wheel.requested} == {"asked"}
+
+
 def test_the_same_lock_gives_the_same_plan_whatever_its_order() -> None:
     lock = _lock()
     other = replace(lock, packages=lock.packages[::-1], files=lock.files[::-1])

@@ -206,7 +206,9 @@ def push(
     listed: list[dict[str, object]] = []
     for platform, env in platforms.items():
         system, machine = platform.split("/")
-        config = {"os": system, "architecture": machine, "config": {"Env": list(env), "Labels": {"of": platform}}}
+        rootfs = {"type": "layers", "diff_ids": []}
+        settings = {"Env": list(env), "Labels": {"of": platform}}
+        config = {"os": system, "architecture": machine, "config": settings, "rootfs": rootfs}
         document = {"config": _upload(client, root, json.dumps(config).encode()), "layers": []}
         pushed = _manifest(client, root, "manifest", document, None if index else tag)
         listed.append({**pushed, "platform": {"os": system, "architecture": machine}})

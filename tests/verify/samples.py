@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from repro.digest import Digest
 from repro.engines.model import EngineInfo, ImageInfo, RunOutcome, RunSpec
 from repro.errors import UsageError
-from repro.lock import Lock, Metric, Tolerance, parse_lock, render_lock
+from repro.lock import Lock, Metric, Tolerance, parse_lock, render_body, render_lock
 from repro.plan import layout, make_plan, runner_digest
 from repro.plan.evaluation import make_evaluation
 from repro.runner.documents import CellRun, MeasuredMetric, RunRecord
@@ -33,7 +33,7 @@ def sample_lock(**changes: object) -> Lock:
 
 
 def baked_files(lock: Lock) -> dict[str, bytes]:
-    data = render_lock(lock)
+    data = render_body(lock)
     return {
         "repro.lock": data,
         "evaluation.json": make_evaluation(lock, Digest.of(data)).to_json(),
@@ -43,7 +43,7 @@ def baked_files(lock: Lock) -> dict[str, bytes]:
 
 
 def image_of(lock: Lock) -> ImageInfo:
-    config = make_plan(lock, render_lock(lock), SOURCES).config
+    config = make_plan(lock, render_body(lock), SOURCES).config
     return ImageInfo(
         id=f"sha256:{'1' * 64}",
         tags=(NAME,),
@@ -53,14 +53,14 @@ def image_of(lock: Lock) -> ImageInfo:
         env={**config.env, "GPG_KEY": "of the base"},
         user=config.user,
         entrypoint=config.entrypoint,
-        diff_ids=(),
+        diff_ids=tuple(str(layer.diff_id) for layer in lock.predicted[0].layers),
         size=1_234_567,
     )
 
 
 def good_record(lock: Lock, **changes: object) -> RunRecord:
     record = RunRecord(
-        lock_digest=str(Digest.of(render_lock(lock))),
+        lock_digest=str(Digest.of(render_body(lock))),
         metrics=(
             MeasuredMetric("auc", 0.75, "metrics.json"),
             MeasuredMetric("loss", 0.5, "metrics.json"),

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from repro.engines import Engine, ImageInfo
-from repro.lock import Baseline, Lock, Metric, Policy, Python, parse_lock, render_lock
+from repro.lock import Baseline, Lock, Metric, Policy, Python, parse_lock, render_body, render_lock
 from repro.plan import layout, make_plan, runner_digest
 from repro.progress import Silent
 from repro.runner.compare import SAME
 from repro.verify import Outcome, verify
-from tests.lock.samples import full_lock
+from tests.lock.samples import plain_lock
 from tests.verify.samples import baked_files
 
 pytestmark = pytest.mark.engine
@@ -66,7 +66,7 @@ SEALED = (
 
 def lock_on(base: ImageInfo, mode: str) -> Lock:
     python, path = base.labels["dev.repro.base.python"], base.labels["dev.repro.base.python-path"]
-    lock = full_lock()
+    lock = plain_lock()
     changed = replace(
         lock,
         baseline=Baseline(rerun=True),
@@ -92,7 +92,7 @@ def image(request: pytest.FixtureRequest, base_image: ImageInfo, tmp_path: Path)
             target = tmp_path / "repro" / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
-    config = make_plan(lock, render_lock(lock), {"__main__.py": RUNNER}).config
+    config = make_plan(lock, render_body(lock), {"__main__.py": RUNNER}).config
     lines = [
         f"FROM {base_image.id}",
         f"COPY repro {layout.RUNNER}",
@@ -115,7 +115,7 @@ def test_a_run_is_sealed(image: tuple[str, Lock], engine: Engine, tmp_path: Path
     tag, lock = image
     verdict = verify(
         tag,
-        lock=(lock, render_lock(lock)),
+        lock=(lock, render_body(lock)),
         engine=engine,
         timeout=None,
         memory=None,
@@ -142,7 +142,7 @@ def test_a_run_that_never_reports(image: tuple[str, Lock], outcome: Outcome, eng
     tag, lock = image
     verdict = verify(
         tag,
-        lock=(lock, render_lock(lock)),
+        lock=(lock, render_body(lock)),
         engine=engine,
         timeout=5.0,
         memory=256 << 20,

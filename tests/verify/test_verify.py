@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from repro.digest import Digest
 from repro.engines.model import RunOutcome
 from repro.errors import ExitCode, InfrastructureError, IntegrityError, UsageError
-from repro.lock import Baseline, Lock, Metric, Policy, Tolerance, render_lock
+from repro.lock import Baseline, Lock, Metric, Policy, Tolerance, render_body, render_lock
 from repro.plan import layout
 from repro.progress import Progress, Silent, Task
 from repro.runner.documents import Failure, MeasuredMetric
@@ -37,7 +38,7 @@ def judged(
     memory: int | None = None,
     progress: Progress | None = None,
 ) -> Verdict:
-    lock = None if baked else (engine.lock, render_lock(engine.lock))
+    lock = None if baked else (engine.lock, render_body(engine.lock))
     try:
         verdict = verify(
             NAME,
@@ -78,7 +79,7 @@ def test_a_run_with_the_same_values_is_verified() -> None:
     assert [(item.name, item.status) for item in verdict.metrics] == [("auc", "same"), ("loss", "same"), ("n", "same")]
     assert verdict.findings == ()
     assert verdict.lock is not None
-    assert verdict.lock.digest == str(Digest.of(render_lock(engine.lock)))
+    assert verdict.lock.digest == str(Digest.of(render_body(engine.lock)))
     assert verdict.image is not None
     assert verdict.image.id == engine.image_info.id
 
@@ -329,16 +330,27 @@ def test_another_lock_is_told_with_both_digests() -> None:
     engine.image_info, engine.files = image_of(built), baked_files(built)
     verdict = refused(engine, kind="lock")
     evidence = "\n".join(verdict.findings[0].evidence)
-    assert str(Digest.of(render_lock(built))) in evidence
-    assert str(Digest.of(render_lock(other))) in evidence
+    assert str(Digest.of(render_body(built))) in evidence
+    assert str(Digest.of(render_body(other))) in evidence
     assert verdict.fix is not None
     assert "--lock" in verdict.fix
 
 
 def test_a_lock_exchanged_inside_the_image_is_refused() -> None:
     engine = engine_of(sample_lock())
-    engine.files = {**baked_files(engine.lock), "repro.lock": render_lock(sample_lock(outputs=()))}
+    engine.files = {**baked_files(engine.lock), "repro.lock": render_body(sample_lock(outputs=()))}
     refused(engine, kind="lock")
+
+
+def test_predictions_inside_the_image_are_refused_even_by_its_own_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that the digest doesn't cover may come in with the lock."""
+    monkeypatch.setattr("repro.verify.stage.runner_sources", lambda: SOURCES)
+    engine = engine_of(sample_lock())
+    assert judged(engine, baked=True).outcome is Outcome.VERIFIED
+    engine = engine_of(sample_lock())
+    engine.files = {**baked_files(engine.lock), "repro.lock": render_lock(engine.lock)}
+    assert judged(engine, baked=True).outcome is Outcome.TAMPERED
+    assert engine.runs == []
 
 
 @pytest.mark.parametrize(
@@ -442,6 +454,50 @@ def test_a_variable_of_the_locked_base_itself_is_no_surprise() -> None:
     assert judged(on_base(LAYERS, env={"LD_LIBRARY_PATH": "/usr/local/cuda/lib64"})).outcome is Outcome.VERIFIED
 
 
+def predicted_ids() -> tuple[str, ...]:
+    return tuple(str(layer.diff_id) for layer in sample_lock().predicted[0].layers)
+
+
+def with_layers(diff_ids: tuple[str, ...], identity: str | None = None) -> MemoryEngine:
+    engine = engine_of(sample_lock())
+    engine.image_info = replace(engine.image_info, diff_ids=diff_ids, id=identity or engine.image_info.id)
+    return engine
+
+
+def test_layers_that_the_lock_predicts_prove_the_contents() -> None:
+    verdict = judged(with_layers((*LAYERS, *predicted_ids())))
+    assert verdict.outcome is Outcome.VERIFIED
+    assert "unproved" not in kinds(verdict)
+
+
+@pytest.mark.parametrize("identity", ["config", "manifest"])
+def test_the_predicted_image_itself_needs_no_further_proof(identity: str) -> None:
+    image = getattr(sample_lock().predicted[0], identity)
+    assert "unproved" not in kinds(judged(with_layers((), str(image))))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ids: (ids[0], "sha256:x", *ids[2:]),
+        lambda ids: (*ids, "sha256:x"),
+        lambda ids: ids[:-1],
+        lambda ids: (ids[1], ids[0], *ids[2:]),
+    ],
+    ids=["changed", "added", "removed", "moved"],
+)
+def test_an_assembled_image_with_another_layer_is_refused(
+    change: Callable[[tuple[str, ...]], tuple[str, ...]],
+) -> None:
+    refused(with_layers((*LAYERS, *change(predicted_ids()))), kind="layers")
+
+
+def test_an_image_of_another_builder_is_judged_with_a_warning() -> None:
+    verdict = judged(with_layers((*LAYERS, "sha256:x")))
+    assert verdict.outcome is Outcome.VERIFIED
+    assert kinds(verdict)["unproved"] == "warning"
+
+
 def test_there_is_always_a_limit_of_memory() -> None:
     policy = replace(sample_lock().policy, memory=None)
     engine = engine_of(sample_lock(policy=policy))
@@ -503,7 +559,7 @@ def test_the_evidence_is_kept_beside_the_lock(tmp_path: Path) -> None:
     verdict = judged(engine, project=tmp_path)
     (directory,) = (tmp_path / ".repro" / "runs").glob("*-verify-*")
     assert verdict.evidence == str(directory)
-    assert directory.name.endswith(f"-verify-{Digest.of(render_lock(engine.lock)).short}")
+    assert directory.name.endswith(f"-verify-{Digest.of(render_body(engine.lock)).short}")
     assert (directory / "record.json").read_bytes() == good_record(engine.lock).to_json()
     assert (directory / "executed.ipynb").read_bytes() == b"{}"
     assert "VERIFIED: whatever" in (directory / "log.txt").read_text(encoding="utf-8")

@@ -188,6 +188,7 @@ def _package(
         origin=origin,
         source=source,
         files=tuple(sorted(files, key=lambda file: file.name)),
+        requested=distribution.requested,
     )
 
 

@@ -19,7 +19,7 @@ from repro.errors import CaptureError, IntegrityError
 from repro.lock import Package
 from repro.progress import Silent
 from repro.store import ObjectStore, project_store
-from tests.capture.packages.installed import Venv
+from tests.capture.packages.installed import Venv, run, write
 from tests.http.servers import Listing, download_wheels, html_page, publish, serve
 
 BOTH = ("linux/amd64", "linux/arm64")
@@ -99,6 +99,29 @@ def test_every_package_is_locked_for_every_target(
     assert [file.targets for file in packages[1].files] == [("linux/arm64",), ("linux/amd64",)]
     assert [file.targets for file in packages[2].files] == [BOTH]
     assert not (tmp_path / ".repro").exists()
+
+
+@pytest.mark.parametrize("how", ["published", "editable"])
+def test_what_only_another_package_asked_for_was_not_requested(
+    tmp_path: Path, wheels: dict[str, bytes], how: str
+) -> None:
+    """As pip notes it: a project that needs iniconfig is installed, and six."""
+    settings = '[build-system]\nrequires = ["flit_core"]\nbuild-backend = "flit_core.buildapi"\n'
+    project = '[project]\nname = "asker"\nversion = "1.0"\ndescription = "-"\ndependencies = ["iniconfig==2.0.0"]\n'
+    tree = write(tmp_path / "p" / "asker", {"pyproject.toml": settings + project, "asker.py": ""})
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "wheels", tree)
+    (wheel,) = (tmp_path / "wheels").iterdir()
+    venv = Venv(tmp_path / "venv")
+    venv.pip(*(["--find-links", wheel.parent, "asker"] if how == "published" else ["-e", tree]), "six==1.17.0")
+    with serve() as server:
+        url = publish(server, {**wheels, wheel.name: wheel.read_bytes()})
+        packages = Locking(tmp_path / "p", venv.interpreter(), IndexSettings(url)).lock()
+        assert Locking(tmp_path / "p", venv.interpreter(), IndexSettings(url)).lock() == packages
+    assert [(one.name, one.origin, one.requested) for one in packages] == [
+        ("asker", "index" if how == "published" else "editable", True),
+        ("iniconfig", "index", False),
+        ("six", "index", True),
+    ]
 
 
 def test_the_form_of_the_index_and_any_order_give_the_same_lock(

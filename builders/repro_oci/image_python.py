@@ -1,0 +1,209 @@
+"""The image's own interpreter as a command of the building machine: taken out of layers, without a container or root.
+
+What it runs on is its own too: a base's interpreter is started by the base's loader with the base's libraries.
+"""
+
+import platform
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+from elftools.elf.segments import InterpSegment
+
+from repro.digest import Digest
+from repro.errors import InfrastructureError
+from repro.oci.shelf import Shelf
+from repro.oci.unpack import TREE, merge_layers, unpack_layer
+from repro.plan import layout
+from repro.process import run
+from repro_oci.interpreter_files import LIBRARIES, MULTIARCH, pick
+
+FORMAT = 1
+"""Version of what is taken out; part of the name under which it is kept."""
+
+_MACHINES = {"x86_64": "EM_X86_64", "AMD64": "EM_X86_64", "aarch64": "EM_AARCH64", "arm64": "EM_AARCH64"}
+_TARGETS = {"linux/amd64": "EM_X86_64", "linux/arm64": "EM_AARCH64"}
+_MOST_LINKS = 40
+_PROBE = "import sys; sys.stdout.write(open('/proc/self/maps').read())"
+_FIX = 'Build on Linux with the image\'s own architecture, or set bytecode = "none" under [image] in repro.toml.'
+
+
+class CannotCompileError(InfrastructureError):
+    """The image's interpreter can't run on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How to start an interpreter.
+
+    Attributes:
+        argv: The program, and arguments before the interpreter's own.
+        env: Its whole environment.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+def check_machine(target: str) -> None:
+    """Raise CannotCompileError when programs for `target`, such as `linux/arm64`, don't run here."""
+    here = platform.machine()
+    if sys.platform != "linux" or _TARGETS.get(target) != _MACHINES.get(here, here):
+        raise CannotCompileError(
+            f"bytecode for {target} can't be compiled on {sys.platform} {here}: the image's own Python has to run",
+            fix=_FIX,
+        )
+
+
+def packed_python(tar: Path, digest: Digest, minor: str, cache: Path) -> Command:
+    """A packed interpreter, unpacked below `cache` once.
+
+    Args:
+        tar: The plain tar with `opt/python/…`, already checked.
+        digest: Its sha256.
+        minor: `3.11`.
+        cache: The user's cache directory.
+
+    Raises:
+        CannotCompileError: It doesn't run on this machine.
+        IntegrityError: The tar can't be unpacked safely.
+        InfrastructureError: The disk refuses.
+    """
+    _check_linux()
+
+    def make(place: Path) -> None:
+        with tar.open("rb") as stream:
+            unpack_layer(stream, place, f"the packed Python {minor}")
+        _prove(_packed_command(place / TREE, minor), None)
+
+    with _shelf(cache).hold(Digest.of(f"packed {FORMAT} {digest}".encode()), make) as place:
+        return _packed_command(place / TREE, minor)
+
+
+def base_python(layers: Callable[[], Iterable[BinaryIO]], key: str, python: PurePosixPath, cache: Path) -> Command:
+    """The interpreter of a base image, taken out of its layers below `cache` once.
+
+    Args:
+        layers: Opens the plain tars of the base's layers, base first; they are read to their ends and closed.
+        key: What identifies the base: the digest of its configuration.
+        python: The interpreter's path in the base.
+        cache: The user's cache directory.
+
+    Raises:
+        CannotCompileError: It doesn't run on this machine, or only with libraries that the base has elsewhere.
+        IntegrityError: A layer is damaged or can't be unpacked safely.
+        InfrastructureError: A layer can't be had, or the disk refuses.
+    """
+    _check_linux()
+
+    def make(place: Path) -> None:
+        folders = list(_taken_out(layers(), python, place))
+        (place / TREE).mkdir()
+        merge_layers(folders, place / TREE)
+        _prove(_base_command(place / TREE, python), place / TREE)
+
+    with _shelf(cache).hold(Digest.of(f"base {FORMAT} {key} {python}".encode()), make) as place:
+        return _base_command(place / TREE, python)
+
+
+def _shelf(cache: Path) -> Shelf:
+    return Shelf(cache / "pythons")
+
+
+def _taken_out(layers: Iterable[BinaryIO], python: PurePosixPath, place: Path) -> Iterator[Path]:
+    for number, stream in enumerate(layers):
+        folder = place / f"layer-{number}"
+        folder.mkdir()
+        with stream, pick(stream, python, folder, f"layer {number} of the base") as picked:
+            unpack_layer(picked, folder, f"layer {number} of the base")
+        yield folder
+
+
+def _packed_command(root: Path, minor: str) -> Command:
+    home = root / layout.PYTHON.relative_to("/")
+    program = home / "bin" / f"python{minor}"
+    _check_program(program, f"the packed Python {minor}")
+    return Command((str(program),), {"PYTHONHOME": str(home)})
+
+
+def _base_command(root: Path, python: PurePosixPath) -> Command:
+    program = _resolved(root, python)
+    loader = _resolved(root, PurePosixPath(_check_program(program, f"{python} of the base")))
+    if not program.is_file() or not loader.is_file():
+        raise CannotCompileError(f"the base's interpreter {python} can't be taken out of it", fix=_FIX)
+    path = ":".join(str(folder) for folder in _library_folders(root, program))
+    argv = (str(loader), "--inhibit-cache", "--library-path", path, str(program))
+    return Command(argv, {"PYTHONHOME": str(program.parent.parent)})
+
+
+def _library_folders(root: Path, program: Path) -> Iterator[Path]:
+    """Where the loader looks in a base: below the interpreter's own prefix, then in its default directories."""
+    own = program.parent.parent.relative_to(root) / "lib"
+    for name in dict.fromkeys((own.as_posix(), *LIBRARIES)):
+        folder = root / name
+        if folder.is_dir():
+            yield folder
+            yield from sorted(inner for inner in folder.iterdir() if MULTIARCH.fullmatch(inner.name) and inner.is_dir())
+
+
+def _resolved(root: Path, path: PurePosixPath) -> Path:
+    """Where a path of the image is below `root`: links are followed as if that were `/`. It need not exist."""
+    left = [*path.parts[1:]] if path.is_absolute() else [*path.parts]
+    found: list[str] = []
+    links = 0
+    while left:
+        part = left.pop(0)
+        if part == "..":
+            found = found[:-1]
+            continue
+        place = root.joinpath(*found, part)
+        if not place.is_symlink():
+            found.append(part)
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise CannotCompileError(f"too many symbolic links on the way to {path}", fix=_FIX)
+        target = PurePosixPath(place.readlink())
+        found = [] if target.is_absolute() else found
+        left = [*(part for part in target.parts if part != "/"), *left]
+    return root.joinpath(*found)
+
+
+def _check_linux() -> None:
+    if sys.platform != "linux":
+        raise CannotCompileError(f"the image's Python doesn't run on {sys.platform}", fix=_FIX)
+
+
+def _check_program(path: Path, what: str) -> str:
+    """The loader that a program asks for. Raises CannotCompileError when it isn't a program for this machine."""
+    try:
+        with path.open("rb") as stream:
+            elf = ELFFile(stream)
+            machine = str(elf.header["e_machine"])
+            segments = [part for part in elf.iter_segments("PT_INTERP") if isinstance(part, InterpSegment)]
+            loader = segments[0].get_interp_name() if segments else ""
+    except (OSError, ELFError) as error:
+        raise CannotCompileError(f"{what} is not a program that runs here: {error}", fix=_FIX) from error
+    if machine != _MACHINES.get(platform.machine()) or not loader:
+        raise CannotCompileError(f"{what} is made for {machine}, this machine is {platform.machine()}", fix=_FIX)
+    return loader
+
+
+def _prove(command: Command, root: Path | None) -> None:
+    """Start the interpreter once, and see that nothing outside `root` gets executed."""
+    done = run([*command.argv, "-s", "-S", "-B", "-c", _PROBE], env={**command.env, "LC_ALL": "C"}, check=False)
+    if done.returncode:
+        raise CannotCompileError("the image's Python doesn't run on this machine", details=done.stderr, fix=_FIX)
+    lines = (line.split(maxsplit=5) for line in done.stdout.splitlines())
+    executed = {fields[5] for fields in lines if len(fields) > 5 and "x" in fields[1] and fields[5].startswith("/")}  # noqa: PLR2004 - the path comes sixth (proc(5))
+    outside = sorted(path for path in executed if root is not None and not path.startswith(f"{root.resolve()}/"))
+    if outside:
+        raise CannotCompileError(
+            "the base's Python needs libraries that the base doesn't have where loaders look",
+            problems=outside,
+            fix=_FIX,
+        )

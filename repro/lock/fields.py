@@ -1,0 +1,229 @@
+"""Tables → values, one function for each table of the format (docs/formats/lock.md). Faults gather in the tables."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import get_args
+
+from repro.lock.body import SEPARATOR
+from repro.lock.model import (
+    BYTECODES,
+    ENCODINGS,
+    Base,
+    Baseline,
+    BaseSource,
+    Environment,
+    ImageOptions,
+    Lock,
+    LockedFile,
+    Metric,
+    Package,
+    PackageFile,
+    PackedPython,
+    Policy,
+    PredictedImage,
+    PredictedLayer,
+    Python,
+    Runner,
+    Subject,
+    SystemPackage,
+    Tolerance,
+)
+from repro.lock.table import Table
+
+
+def read_1_0(root: Table) -> Lock:
+    """What format 1.0 knows; everything later has its default."""
+    return _common(root, _package)
+
+
+def _common(root: Table, package: Callable[[Table], Package]) -> Lock:
+    root.text("version")
+    return Lock(
+        subject=_subject(root.table("subject")),
+        baseline=Baseline(rerun=root.table("baseline").flag("rerun")),
+        targets=root.targets("targets"),
+        python=_python(root.table("python")),
+        base=_base(root.table("base")),
+        environment=_environment(root.table("environment")),
+        policy=_policy(root.table("policy")),
+        metrics=tuple(_metric(table) for table in root.tables("metrics")),
+        files=tuple(_file(table) for table in root.tables("files")),
+        outputs=tuple(root.paths("outputs")),
+        packages=tuple(package(table) for table in root.tables("packages")),
+        runner=_runner(root.table("runner")),
+    )
+
+
+def read_1_1(root: Table, predictions: Table) -> Lock:
+    """What format 1.1 knows: the body, and what follows the separator (an empty table where nothing does)."""
+    if root.tables("predicted"):
+        root.fault("predicted", f"must come after the line {SEPARATOR!r}, which isn't there (are line ends Unix ones?)")
+    return replace(
+        _common(root, _package_1_1),
+        image=_image(root.table("image")),
+        system=tuple(_system(table) for table in root.tables("system")),
+        modules=_modules(root.optional_table("modules")),
+        predicted=tuple(_predicted(table) for table in predictions.tables("predicted")),
+    )
+
+
+def _subject(table: Table) -> Subject:
+    return Subject(
+        kind=table.choice("kind", ("notebook", "script")),
+        path=table.path("path"),
+        kernel=table.optional_text("kernel"),
+        args=table.texts("args", required=False),
+    )
+
+
+def _python(table: Table) -> Python:
+    packed = table.optional_table("packed")
+    named = table.choice("supply", ("base", "packed"))
+    if (packed is None) != (named == "base"):
+        table.fault("supply", 'must be "packed" exactly when [python.packed] is there')
+    return Python(
+        implementation=table.text("implementation"),
+        version=table.text("version"),
+        supply="base" if packed is None else "packed",
+        packed=None if packed is None else _packed(packed),
+    )
+
+
+def _packed(table: Table) -> PackedPython:
+    return PackedPython(
+        name=table.text("name"),
+        sha256=table.sha256("sha256"),
+        size=table.size("size"),
+        glibc=table.glibc("glibc"),
+        target=table.target("target"),
+    )
+
+
+def _base(table: Table) -> Base:
+    return Base(
+        reference=table.text("reference"),
+        digest=table.digest("digest"),
+        source=table.choice("source", get_args(BaseSource)),
+        python=table.optional_text("python"),
+        python_path=table.optional_text("python-path"),
+        glibc=table.glibc("glibc"),
+    )
+
+
+def _environment(table: Table) -> Environment:
+    return Environment(
+        timezone=table.text("timezone"),
+        locale=table.text("locale"),
+        threads=table.size("threads"),
+        variables=table.table("variables").all_texts(),
+    )
+
+
+def _policy(table: Table) -> Policy:
+    return Policy(
+        timeout=table.positive("timeout"),
+        cell_timeout=table.optional_positive("cell-timeout"),
+        memory=table.optional_size("memory"),
+        allow_patch_drift=table.flag("allow-patch-drift"),
+        metrics_files=tuple(table.paths("metrics-files")),
+    )
+
+
+def _metric(table: Table) -> Metric:
+    return Metric(
+        name=table.text("name"),
+        value=table.scalar("value"),
+        source=table.text("source"),
+        direction=table.optional_choice("direction", ("higher", "lower")),
+        tolerance=Tolerance(table.optional_positive("absolute"), table.optional_positive("relative")),
+        accept_improvement=table.flag("accept-improvement", default=False),
+    )
+
+
+def _file(table: Table) -> LockedFile:
+    return LockedFile(
+        path=table.path("path"),
+        role=table.choice("role", ("code", "notebook", "data", "model", "config")),
+        sha256=table.sha256("sha256"),
+        size=table.size("size"),
+        executable=table.flag("executable", default=False),
+    )
+
+
+def _package(table: Table) -> Package:
+    return Package(
+        name=table.text("name"),
+        version=table.text("version"),
+        origin=table.choice("origin", ("index", "local", "editable", "vcs", "url", "built")),
+        source=table.text("source"),
+        files=tuple(_package_file(item) for item in table.tables("files")),
+    )
+
+
+def _package_1_1(table: Table) -> Package:
+    return replace(_package(table), requested=table.flag("requested", default=False))
+
+
+def _package_file(table: Table) -> PackageFile:
+    return PackageFile(
+        name=table.file_name("name"),
+        sha256=table.sha256("sha256"),
+        size=table.size("size"),
+        url=table.optional_text("url"),
+        targets=table.targets("targets"),
+    )
+
+
+def _runner(table: Table) -> Runner:
+    return Runner(
+        version=table.text("version"),
+        sha256=table.sha256("sha256"),
+        packages=tuple(_package(item) for item in table.tables("packages")),
+    )
+
+
+def _image(table: Table) -> ImageOptions:
+    return ImageOptions(
+        encoding=table.choice("encoding", ENCODINGS),
+        bytecode=table.choice("bytecode", BYTECODES),
+    )
+
+
+def _system(table: Table) -> SystemPackage:
+    return SystemPackage(
+        name=table.debian_name("name"),
+        version=table.debian_version("version"),
+        architecture=table.choice("architecture", ("amd64", "arm64", "all")),
+        target=table.target("target"),
+        url=table.text("url"),
+        sha256=table.sha256("sha256"),
+        size=table.size("size"),
+        reason=table.text("reason"),
+        skip_scripts=table.flag("skip-scripts", default=False),
+    )
+
+
+def _modules(table: Table | None) -> dict[str, tuple[str, ...]]:
+    if table is None:
+        return {}
+    packages = table.keys()
+    return {package: table.module_names(package) for package in packages}
+
+
+def _predicted(table: Table) -> PredictedImage:
+    return PredictedImage(
+        target=table.target("target"),
+        format=table.size("format"),
+        config=table.digest("config"),
+        manifest=table.optional_digest("manifest"),
+        layers=tuple(_predicted_layer(item) for item in table.tables("layers")),
+    )
+
+
+def _predicted_layer(table: Table) -> PredictedLayer:
+    return PredictedLayer(
+        name=table.text("name"),
+        diff_id=table.digest("diff-id"),
+        blob=table.optional_digest("blob"),
+        size=table.optional_size("size"),
+    )

@@ -1,0 +1,142 @@
+"""What an image is made of when it is stored: its blobs, each checked while it is read, and its entries in an index.
+
+Where they go is `write_layout`, `write_archive` and `repro.transfer`.
+"""
+
+import functools
+import io
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from repro.digest import Digest
+from repro.errors import IntegrityError, UsageError
+from repro.oci.documents import index_json, parse_manifest
+from repro.oci.image import INDEX, Descriptor, Image
+from repro.oci.sources import prefetch
+from repro.oci.streams import checked
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes that something else refers to by their digest. As a `Body` they can go into an archive as they are.
+
+    Attributes:
+        descriptor: What they are, their digest and number.
+        open: Begins to read them; nothing is opened before.
+    """
+
+    descriptor: Descriptor
+    open: Callable[[], BinaryIO]
+
+    @property
+    def size(self) -> int:
+        """Their number."""
+        return self.descriptor.size
+
+    @property
+    def sha256(self) -> Digest:
+        """Their digest."""
+        return self.descriptor.digest
+
+    @property
+    def deflated(self) -> None:
+        """Nothing is deflated again."""
+        return
+
+    def plain(self) -> Iterator[bytes]:
+        """The bytes, in blocks.
+
+        Raises:
+            IntegrityError: They are not what the descriptor says; raised before the last block is given.
+            InfrastructureError: They can't be had (see `Image.open_layer`).
+        """
+        with checked(self.open(), self.sha256, self.size, f"the blob {self.sha256}") as stream:
+            block = stream.read(_BLOCK)
+            while block:
+                following = stream.read(_BLOCK)
+                yield block
+                block = following
+
+    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        """Never asked for: there is no deflate stream."""
+        raise TypeError("a blob has no deflate stream of its own")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One image, or several for as many platforms, ready to be stored under one name.
+
+    Attributes:
+        root: Descriptor of the manifest, or of the index where there are several images.
+        platform: Of the only image; None for an index.
+        blobs: Each once: documents that refer to others first, then configurations, then layers base first.
+    """
+
+    root: Descriptor
+    platform: str | None
+    blobs: tuple[Blob, ...]
+
+
+def stored(images: Sequence[Image]) -> Stored:
+    """Collect what has to be stored.
+
+    Raises:
+        UsageError: There is no image, or two for one platform.
+        IntegrityError: A manifest does not fit the image that it belongs to.
+    """
+    if not images:
+        raise UsageError("there is no image to write")
+    found = {image.platform: _manifest(image) for image in images}
+    if len(found) < len(images):
+        raise UsageError("two images for the same platform", where=", ".join(image.platform for image in images))
+    manifests = list(found.values())
+    documents = [manifest for manifest, _ in manifests]
+    root, platform = documents[0].descriptor, images[0].platform if len(images) == 1 else None
+    if platform is None:
+        index = index_json([(blob.descriptor, name, {}) for name, (blob, _) in found.items()])
+        documents.insert(0, _document(INDEX, index))
+        root = documents[0].descriptor
+    configs = [config for _, config in manifests]
+    every = [*documents, *configs, *(layer for image in images for layer in layers(image))]
+    return Stored(root, platform, tuple({blob.descriptor.digest: blob for blob in every}.values()))
+
+
+def layers(image: Image) -> tuple[Blob, ...]:
+    """The layers of an image, base first."""
+    return tuple(
+        Blob(descriptor, functools.partial(image.open_layer, number)) for number, descriptor in enumerate(image.layers)
+    )
+
+
+def bring(images: Iterable[Image], digests: Collection[Digest]) -> None:
+    """Have images bring those of their layers with these digests to this machine, several at a time.
+
+    Raises as `Image.open_layer` does.
+    """
+    for image in images:
+        prefetch(image, [number for number, layer in enumerate(image.layers) if layer.digest in digests])
+
+
+def entries(
+    what: Stored, annotations: Sequence[Mapping[str, str]]
+) -> list[tuple[Descriptor, str | None, Mapping[str, str]]]:
+    """Entries of an index for `what`: one for each set of annotations (or one without), as `index_json` takes them."""
+    return [(what.root, what.platform, one) for one in annotations or ({},)]
+
+
+def _manifest(image: Image) -> tuple[Blob, Blob]:
+    """The manifest and the configuration of an image."""
+    where = f"the manifest of the image for {image.platform}"
+    manifest = parse_manifest(image.manifest, where)
+    if manifest.config.digest != Digest.of(image.config) or manifest.layers != image.layers:
+        raise IntegrityError(
+            "the manifest names another configuration, or other layers, than the image has", where=where
+        )
+    return _document(manifest.media_type, image.manifest), _document(manifest.config.media_type, image.config)
+
+
+def _document(media_type: str, data: bytes) -> Blob:
+    return Blob(Descriptor(media_type, Digest.of(data), len(data)), functools.partial(io.BytesIO, data))

@@ -1,0 +1,168 @@
+"""Root file systems of images in the user's cache: unpacked once for each image, never written to afterwards.
+
+`images/<hex of the config digest>/tree` is hard links to `layers/<hex of the diff_id>/tree`, so that images share
+their layers. Whoever runs an image mounts its tree read-only.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.digest import Digest
+from repro.oci.folders import Folder
+from repro.oci.image import Image
+from repro.oci.shelf import Item, Shelf
+from repro.oci.sources import prefetch
+from repro.oci.streams import open_plain
+from repro.oci.unpack import TREE, merge_layers, unpack_layer
+from repro.store.cache import cache_directory
+
+MOUNT_POINTS = ("dev", "proc", "sys", "tmp")
+"""Directories that every container has; an image may leave them out."""
+BOUND_FILES = ("hostname", "hosts", "resolv.conf")
+"""Files in `etc` that are the machine's, not the image's."""
+_WORKERS = 2
+
+
+def rootfs_cache(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where unpacked images are kept; everything there can be had again and may be removed with `prune`."""
+    return cache_directory(environ) / "rootfs"
+
+
+@contextlib.contextmanager
+def rootfs(image: Image, cache: Path | None = None) -> Iterator[Path]:
+    """The root file system of an image, unpacked if it isn't yet; kept from being pruned while the context lasts.
+
+    Raises:
+        IntegrityError: A layer isn't what the image says, or holds what can't be unpacked safely.
+        InfrastructureError: A layer can't be had, or the disk refuses.
+    """
+    cache = cache or rootfs_cache()
+    layers = Shelf(cache / "layers")
+
+    def make(place: Path) -> None:
+        with contextlib.ExitStack() as held:
+            _merged(_layers(image, layers, held), place / TREE)
+
+    with Shelf(cache / "images").hold(Digest.of(image.config), make) as place:
+        yield place / TREE
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What pruning did.
+
+    Attributes:
+        removed: Number of images and layers that are gone.
+        freed: Bytes of disk that are free now.
+        kept: Bytes of disk that are still used.
+    """
+
+    removed: int
+    freed: int
+    kept: int
+
+
+def prune(*, older_than: float | None = None, most_bytes: int | None = None, cache: Path | None = None) -> Pruned:
+    """Remove unpacked images and layers, the longest unused first; what a run uses now stays.
+
+    Args:
+        older_than: Seconds: whatever was not used for that long goes.
+        most_bytes: Then more goes until no more than that is left.
+        cache: `rootfs_cache()` by default.
+    """
+    cache = cache or rootfs_cache()
+    items = [item for name in ("images", "layers") for item in Shelf(cache / name).items()]
+    items.sort(key=lambda item: item.used)
+    disk = _Disk(items)
+    oldest = 0.0 if older_than is None else time.time() - older_than
+    before, removed = disk.used, 0
+    for item in items:
+        due = item.used <= oldest or (most_bytes is not None and disk.used > most_bytes)
+        if due and item.remove():
+            removed += 1
+            disk.forget(item)
+    return Pruned(removed, before - disk.used, disk.used)
+
+
+def _layers(image: Image, shelf: Shelf, held: contextlib.ExitStack) -> list[Path]:
+    """Every layer unpacked, several at a time, and held as long as `held` is open."""
+    stopped = threading.Event()
+
+    def pulse(_: int) -> None:
+        if stopped.is_set():
+            raise InterruptedError
+
+    def hold(number: int) -> contextlib.AbstractContextManager[Path]:
+        return shelf.hold(image.diff_ids[number], _unpacker(image, number, pulse))
+
+    def provide(number: int) -> None:
+        with hold(number):
+            pass
+
+    prefetch(image)
+    numbers = range(len(image.layers))
+    pool = ThreadPoolExecutor(_WORKERS)
+    try:
+        list(pool.map(provide, numbers))
+    except BaseException:
+        stopped.set()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [held.enter_context(hold(number)) for number in numbers]
+
+
+def _unpacker(image: Image, number: int, pulse: Callable[[int], None]) -> Callable[[Path], None]:
+    where = f"layer {number} ({image.layers[number].digest})"
+
+    def unpack(place: Path) -> None:
+        with open_plain(image, number) as stream:
+            unpack_layer(stream, place, where, pulse)
+
+    return unpack
+
+
+def _merged(layers: Sequence[Path], tree: Path) -> None:
+    tree.mkdir()
+    merge_layers(layers, tree)
+    with Folder(tree) as folder:
+        for name in MOUNT_POINTS:
+            folder.make((name,))
+        for name in BOUND_FILES:
+            _add_file(folder.make(("etc",)), name)
+
+
+def _add_file(handle: int, name: str) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=handle))
+
+
+class _Disk:
+    """Who uses which bytes: a file with several links is freed with the last of them."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._inodes = {item.path: list(_inodes(item.path)) for item in items}
+        self._links = Counter(key for found in self._inodes.values() for key, _ in found)
+        self.used = sum({key: size for found in self._inodes.values() for key, size in found}.values())
+
+    def forget(self, item: Item) -> None:
+        """Take off what went with an item."""
+        for key, size in self._inodes[item.path]:
+            self._links[key] -= 1
+            self.used -= 0 if self._links[key] else size
+
+
+def _inodes(place: Path) -> Iterator[tuple[tuple[int, int], int]]:
+    """Every file and directory below a place: which one it is, and the bytes of disk that it takes."""
+    for folder, _, files in os.walk(place):
+        for path in (folder, *(os.path.join(folder, name) for name in files)):  # noqa: PTH118 - may be no text
+            with contextlib.suppress(OSError):
+                found = os.lstat(path)
+                yield (found.st_dev, found.st_ino), found.st_blocks * 512
