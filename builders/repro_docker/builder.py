@@ -10,7 +10,7 @@ from typing import Any, cast
 from docker.errors import ImageNotFound
 from docker.utils import parse_repository_tag
 
-from repro.engines import DockerEngine, ImageInfo, find_engine
+from repro.engines import DockerEngine, ImageInfo, find_docker
 from repro.engines.failures import closing_responses, engine_errors
 from repro.errors import InfrastructureError, IntegrityError, UsageError
 from repro.files import disk_errors
@@ -43,7 +43,7 @@ class DockerBuilder:
         no_cache: bool = False,
     ) -> BuiltImage:
         """Build the image and tag it (see `repro.plan.Builder.build`)."""
-        engine = self._engine or find_engine()
+        engine = self._engine or find_docker()
         ensure_base(engine, plan, progress)
         made = Made()
         with turn(plan.lock_digest, progress), Leftovers(engine, plan, made) as leftovers:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from repro.errors import IntegrityError
 from repro.files import disk_errors
 from repro.plan import Artifacts, BuildPlan, Content, Directory, InlineFile, Item, Layer, Link, ProjectFile
+from repro_docker.compile_plan import compile_files
 from repro_docker.dockerfile import render_dockerfile
 from repro_docker.install_wheels import MTIME
 from repro_docker.layout import (
@@ -162,6 +163,7 @@ def _entries(plan: BuildPlan) -> Iterator[Entry]:
     yield Entry(DOCKERFILE, 0o644, render_dockerfile(plan).encode())
     yield Entry(SCRIPT, 0o644, script)
     yield Entry(MANIFEST, 0o644, manifest(plan))
+    yield from (Entry(path, 0o644, data) for path, data in compile_files(plan))
     yield Entry(f"{INSTALL}/{installer.name}", 0o644, Content(installer.sha256, installer.size, installer.name))
     for layer in plan.layers:
         yield from _layer_entries(layer)

@@ -5,9 +5,11 @@ import re
 from collections.abc import Iterator, Mapping
 
 from repro.plan import BuildPlan, Layer, layout
+from repro_docker.compile_plan import STEP, STEP_MANIFEST, compiles
 from repro_docker.layout import (
     FILES,
     INSTALL,
+    LAID_OUT,
     MANIFEST,
     SCRIPT,
     STAGE,
@@ -69,8 +71,14 @@ def _install_stage(plan: BuildPlan) -> Iterator[str]:
     yield f"COPY {_json(f'{INSTALL}/', f'/build/{INSTALL}/')}"
     if any(wheels_of(layer) for layer in plan.layers):
         yield f"COPY {_json(f'{WHEELS}/', f'/build/{WHEELS}/')}"
-    yield f"RUN {_json(str(plan.python), '-I', '-S', '-B', f'/build/{SCRIPT}', f'/build/{MANIFEST}')}"
+    yield _run(plan, SCRIPT, MANIFEST)
+    if any(compiles(layer) for layer in plan.layers):
+        yield _run(plan, STEP, STEP_MANIFEST)
     yield ""
+
+
+def _run(plan: BuildPlan, script: str, manifest: str) -> str:
+    return f"RUN {_json(str(plan.python), '-I', '-S', '-B', f'/build/{script}', f'/build/{manifest}')}"
 
 
 def _final_stage(plan: BuildPlan) -> Iterator[str]:
@@ -83,8 +91,8 @@ def _final_stage(plan: BuildPlan) -> Iterator[str]:
     for layer in plan.layers:
         yield ""
         yield _comment(layer.comment)
-        if wheels_of(layer):
-            yield f"COPY --from={STAGE} {_json(f'/layers/{layer.name}/', '/')}"
+        if wheels_of(layer) or compiles(layer):
+            yield f"COPY --from={STAGE} {_json(f'{LAID_OUT}/{layer.name}/', '/')}"
         yield from _plain_parts(layer)
     yield ""
     yield "# The environment, the same as on the laptop"

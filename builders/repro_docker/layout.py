@@ -2,7 +2,7 @@
 
 import json
 
-from repro.plan import BuildPlan, InlineFile, Layer, Unpack, Wheel, layout
+from repro.plan import BuildPlan, Compile, InlineFile, Layer, Unpack, Wheel, layout
 from repro.plan.model import Content
 
 DOCKERFILE = "Dockerfile"
@@ -13,6 +13,8 @@ WHEELS = "wheels"
 FILES = "layers"
 UNPACK = "unpack"
 STAGE = "install"
+LAID_OUT = "/layers"
+"""Where the install stage lays out what it makes, a directory a layer."""
 
 
 def wheels_of(layer: Layer) -> list[Wheel]:
@@ -22,7 +24,7 @@ def wheels_of(layer: Layer) -> list[Wheel]:
 
 def has_files(layer: Layer) -> bool:
     """Whether the layer holds anything that comes as it is, from the context's `layers/<name>/`."""
-    return any(not isinstance(item, Wheel | Unpack) for item in layer.items)
+    return any(not isinstance(item, Wheel | Unpack | Compile) for item in layer.items)
 
 
 def archives_of(layer: Layer) -> list[Content]:
@@ -51,10 +53,7 @@ def manifest(plan: BuildPlan) -> bytes:
     layers = [
         {
             "name": layer.name,
-            "wheels": [
-                {"file": wheel.file.name, "sha256": wheel.file.sha256.hex, "prefix": str(wheel.prefix)}
-                for wheel in wheels_of(layer)
-            ],
+            "wheels": [_wheel(wheel) for wheel in wheels_of(layer)],
         }
         for layer in plan.layers
         if wheels_of(layer)
@@ -66,6 +65,16 @@ def manifest(plan: BuildPlan) -> bytes:
         "layers": layers,
     }
     return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def _wheel(wheel: Wheel) -> dict[str, str | bool]:
+    file = wheel.file
+    return {
+        "file": file.name,
+        "sha256": file.sha256.hex,
+        "prefix": str(wheel.prefix),
+        "requested": wheel.requested,
+    }
 
 
 def environment_layers(plan: BuildPlan) -> list[Layer]:

@@ -29,7 +29,6 @@ from repro_oci.image import AssembledImage
 from repro_oci.jobs import Job, keep, run_jobs
 from repro_oci.keys import image_key, layer_key
 from repro_oci.site import Site
-from repro_oci.system import system_entries_of
 from repro_oci.whole import check_whole
 
 
@@ -106,6 +105,8 @@ def _make(work: _Assembly, missing: Sequence[Layer]) -> None:
                 _keep(work, layer, bytecode.entries(layer))
     for layer in missing:
         if any(isinstance(item, Deb) for item in layer.items):
+            from repro_oci.system import system_entries_of  # noqa: PLC0415 - most images have none
+
             _keep(work, layer, system_entries_of(layer, work.base, work.supplies, work.site.directory))
 
 

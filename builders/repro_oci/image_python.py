@@ -16,6 +16,7 @@ from elftools.elf.segments import InterpSegment
 
 from repro.digest import Digest
 from repro.errors import InfrastructureError
+from repro.oci.folders import remove_tree
 from repro.oci.shelf import Shelf
 from repro.oci.unpack import TREE, merge_layers, unpack_layer
 from repro.plan import layout
@@ -104,6 +105,8 @@ def base_python(layers: Callable[[], Iterable[BinaryIO]], key: str, python: Pure
         folders = list(_taken_out(layers(), python, place))
         (place / TREE).mkdir()
         merge_layers(folders, place / TREE)
+        for folder in folders:
+            remove_tree(folder)
         _prove(_base_command(place / TREE, python), place / TREE)
 
     with _shelf(cache).hold(Digest.of(f"base {FORMAT} {key} {python}".encode()), make) as place:

@@ -8,7 +8,7 @@ from repro import __version__
 from repro.digest import Digest
 from repro.errors import IntegrityError
 from repro.lock import PredictedImage, PredictedLayer
-from repro.oci.encodings import media_type
+from repro.oci.encodings import MEDIA_TYPES
 from repro.oci.image import Descriptor, Image
 from repro.plan import BuildPlan
 from repro_oci.config import MadeLayer, base_layers, image_config, image_manifest
@@ -139,5 +139,5 @@ def foretell(
 
 def _made(layer: PredictedLayer, plan: BuildPlan) -> MadeLayer:
     assert layer.blob is not None  # noqa: S101 - for the type checker; the one caller has looked
-    descriptor = Descriptor(media_type(plan.encoding), layer.blob, layer.size or 0)
+    descriptor = Descriptor(MEDIA_TYPES[plan.encoding], layer.blob, layer.size or 0)
     return MadeLayer(layer.name, "", layer.diff_id, descriptor)

@@ -131,12 +131,12 @@ def list_members(archive: WheelArchive) -> Listing:
     """
     items, directory = _central_directory(archive)
     files = [item for item in items if not item.filename.endswith("/")]
-    problems = [f"{item.filename!r} {found}" for item in items if (found := _item_problem(item))]
-    faulty = len(problems)
+    faulty = {item.filename: found for item in items if (found := _item_problem(item))}
+    problems = [f"{name!r} {found}" for name, found in faulty.items()]
     sound: dict[str, Member] = {}
     spans = [(directory, directory, "the zip's directory")]
     for item in files:
-        if faulty and _item_problem(item):
+        if item.filename in faulty:
             continue
         member = _located(archive, item, directory)
         if isinstance(member, str):
@@ -180,12 +180,12 @@ def _item_problem(item: zipfile.ZipInfo) -> str | None:
 
 def _encoding_problem(item: zipfile.ZipInfo) -> str | None:
     """Names that two readers would read differently."""
+    if item.extra and any(number == _UNICODE_PATH for number, _ in _extra_fields(item.extra)):
+        return "has a second name (Unicode path extra field)"
     if item.orig_filename != item.filename:
         return f"has another name to other readers: {item.orig_filename!r}"
     if not item.filename.isascii() and not item.flag_bits & _UTF8:
         return "has a name that is not said to be UTF-8"
-    if item.extra and any(number == _UNICODE_PATH for number, _ in _extra_fields(item.extra)):
-        return "has a second name (Unicode path extra field)"
     return None
 
 

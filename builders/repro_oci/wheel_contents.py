@@ -130,7 +130,7 @@ def _read_record(metadata: _Metadata) -> WheelRecord:
     info, listing = metadata.dist_info, metadata.listing
     unlisted = frozenset(f"{info}/{name}" for name in ("RECORD", *_SIGNATURES))
     record = parse_record(metadata.text("RECORD"), unlisted)
-    if f"{info}/RECORD" in listing.members and not record.problems:
+    if f"{info}/RECORD" in listing.members and (record.names or not record.problems):
         sizes = {name: member.size for name, member in listing.members.items() if name not in unlisted}
         record.problems.extend(disagreements(sizes, listing.names, record))
     return record

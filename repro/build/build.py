@@ -38,6 +38,7 @@ class BuildRequest:
         bytecode: Which modules are compiled, instead of the lock's choice.
         no_cache: Make everything again.
         twice: Make everything twice from nothing first, and compare.
+        trust: Believe the lock's predictions: make only layers that the destination lacks.
     """
 
     lock_path: Path
@@ -49,6 +50,7 @@ class BuildRequest:
     bytecode: Bytecode | None = None
     no_cache: bool = False
     twice: bool = False
+    trust: bool = False
 
 
 def build(request: BuildRequest, sources: Sources, progress: Progress | None = None) -> list[BuiltImage]:
@@ -127,7 +129,7 @@ class _Assembly:
             progress=self.progress,
         )
         outputs = self.request.outputs or (self._default_output(),)
-        proved = {one.plan.target: True if one.predicted else None for one in prepared}
+        proved = {one.plan.target: not self.request.trust if one.predicted else None for one in prepared}
         built = [image for output in outputs for image in deliver(images, output, to)]
         return [replace(image, proved=proved[image.platform]) for image in built]
 
@@ -151,6 +153,7 @@ class _Assembly:
             one.supplies,
             progress=progress,
             predicted=one.predicted,
+            trust=self.request.trust,
             no_cache=self.request.no_cache,
         )
 

@@ -11,7 +11,8 @@ from repro.engines import DockerEngine, find_docker
 from repro.errors import InfrastructureError
 from repro.http import Session, per_thread, session
 from repro.lock import Bytecode, Encoding, ImageOptions, Lock, LockedFile, PredictedImage, load_lock
-from repro.plan import BuildPlan, LockedSupplies, make_plan, runner_sources
+from repro.plan import BuildPlan, make_plan, runner_sources
+from repro.plan.supplies import LockedSupplies
 from repro.progress import Progress, Task
 from repro.store import ObjectStore, artifact_cache, project_store
 

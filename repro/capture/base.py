@@ -1,24 +1,38 @@
 """Which base image a capture pins: what repro.toml names, else Python's official one, else a labelled local one."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
 
 from repro.capture.interpreter import platform_of
 from repro.capture.model import Interpreter
 from repro.digest import Digest
 from repro.engines import Engine, ImageInfo
 from repro.errors import InfrastructureError, UsageError
-from repro.lock import Base
+from repro.lock import Base, BaseSource
+from repro.oci.documents import parse_config
+from repro.oci.kept import keep
+from repro.oci.locations import is_location, open_location, parse_location
 from repro.progress import Progress
 from repro.registry import ImageName, Registry, RemoteImage, parse_name
+from repro.store import ObjectStore, artifact_cache
 
 LABEL_PYTHON = "dev.repro.base.python"
 LABEL_PYTHON_PATH = "dev.repro.base.python-path"
 LABEL_GLIBC = "dev.repro.base.glibc"
 _OWN_LABELS = "dev.repro."
 _BASE_LABELS = "dev.repro.base."
+
+VARIABLE = "REPRO_BASE"
+"""Names a base where the project doesn't."""
+
+_ORIGINS: Mapping[BaseSource, str] = {
+    "registry": "a registry",
+    "engine": "this engine only",
+    "layout": "files of this machine",
+}
 
 OFFICIAL = "docker.io/library/python:{version}-slim-bookworm"
 _GLIBC = {"buster": "2.28", "bullseye": "2.31", "bookworm": "2.36", "trixie": "2.41"}
@@ -38,16 +52,23 @@ def resolve_base(
     progress: Progress,
     registry: Registry | None = None,
     official: str = OFFICIAL,
+    root: Path = Path(),
+    cache: ObjectStore | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> Base:
-    """The base image, pinned.
+    """The base image, pinned. One from a layout or an archive is copied into the cache, where builds find it.
 
     Args:
         interpreter: The captured one: its version and machine decide.
-        configured: `[base] image`: `name:tag`, `name@sha256:…`, a local tag, or an image ID of the engine.
+        configured: `[base] image`: `name:tag`, `name@sha256:…`, a local tag, an image ID of the engine, `oci:DIR`,
+            `oci-archive:FILE` or `docker-archive:FILE`; where it is None, what REPRO_BASE says.
         engine: A local engine, or None when none answers.
         progress: Told which base it is, and what was passed over.
         registry: The client for registries.
         official: Name of the official image, with `{version}`.
+        root: What the paths of layouts and archives are relative to.
+        cache: Keeps bases; the user's cache when None.
+        environ: The environment.
 
     Raises:
         UsageError: The configured name can't be used, or its image doesn't say which glibc it has.
@@ -55,12 +76,14 @@ def resolve_base(
         IntegrityError: A registry sent something else than it names.
     """
     search = _Search(_image_platform(interpreter), engine, registry or Registry(), progress)
-    if configured is not None:
-        base = search.configured(configured)
+    wanted = configured or environ.get(VARIABLE)
+    if wanted and is_location(wanted):
+        base = _from_location(wanted, search.platform, root, cache or artifact_cache(environ))
+    elif wanted:
+        base = search.configured(wanted)
     else:
         base = search.default(parse_name(official.format(version=interpreter.version)), interpreter.version)
-    origin = "a registry" if base.source == "registry" else "this engine only"
-    progress.note(f"Base image {base.reference} ({base.digest}) from {origin}, Python {base.python}")
+    progress.note(f"Base image {base.reference} ({base.digest}) from {_ORIGINS[base.source]}, Python {base.python}")
     return base
 
 
@@ -145,6 +168,21 @@ class _Search:
         return _base(reference, Digest.parse(image.id), "engine", image.env, image.labels)
 
 
+def _from_location(text: str, platform: str, root: Path, cache: ObjectStore) -> Base:
+    """A base from a layout or an archive: known by its digest and a name, never by its place on this machine."""
+    location = parse_location(text)
+    pinned = open_location(location, root).pinned(location.reference, platform)
+    named = location.reference if location.reference and not location.reference.startswith("@") else None
+    place = (root / location.path).resolve()
+    reference = named or next(iter(pinned.names), None) or (place.name if place.is_dir() else place.stem)
+    config = parse_config(pinned.image.config)
+    base = _base(reference, pinned.digest, "layout", config.env, config.labels)
+    for image in (pinned.image, *pinned.others):
+        keep(image, cache)
+    cache.add_bytes(pinned.document)
+    return base
+
+
 def _remote_base(image: RemoteImage) -> Base:
     return _base(image.name.name, image.digest, "registry", image.env, image.labels)
 
@@ -152,7 +190,7 @@ def _remote_base(image: RemoteImage) -> Base:
 def _base(
     reference: str,
     digest: Digest,
-    source: Literal["registry", "engine"],
+    source: BaseSource,
     env: Mapping[str, str],
     labels: Mapping[str, str],
 ) -> Base:

@@ -1,11 +1,14 @@
 """The capture stage: from a notebook or script on a laptop to a lock. Its steps live in the modules beside it."""
 
+import functools
 import os
 import tempfile
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from repro_oci.builder import OciBuilder
 
 from repro import __version__
 from repro.capture.base import resolve_base
@@ -21,21 +24,35 @@ from repro.capture.packages.lock_packages import lock_packages
 from repro.capture.packages.origins import built_wheel, local_wheel
 from repro.capture.packages.runner_packages import lock_runner
 from repro.capture.packages.settings import IndexFlags, load_settings
+from repro.capture.predict import Predictor
 from repro.capture.probe import probe
 from repro.capture.project import Project, open_project, previous_lock
 from repro.capture.request import CaptureRequest, CaptureResult
 from repro.capture.surroundings import read_environment
 from repro.capture.variables import variable_warnings
-from repro.engines import Engine
-from repro.engines.select import find_engine
+from repro.engines import DockerEngine, find_docker
 from repro.errors import InfrastructureError
 from repro.files import atomic_write
-from repro.lock import Base, Baseline, Environment, Lock, Package, Policy, Python, Runner, lock_body, render_lock
+from repro.http import Session
+from repro.lock import (
+    Base,
+    Baseline,
+    Environment,
+    ImageOptions,
+    Lock,
+    Package,
+    Policy,
+    Python,
+    Runner,
+    lock_body,
+    render_lock,
+)
 from repro.plan import runner_digest, runner_sources
 from repro.plan.evaluation import environment_variables
 from repro.progress import Progress
+from repro.registry import Registry
 from repro.runner.documents import Evaluation
-from repro.store import project_store, run_directory
+from repro.store import artifact_cache, project_store, run_directory
 
 
 def capture(request: CaptureRequest, progress: Progress, environ: Mapping[str, str] = os.environ) -> CaptureResult:
@@ -54,7 +71,8 @@ def capture(request: CaptureRequest, progress: Progress, environ: Mapping[str, s
     project = open_project(request)
     work = _Capture(project, request, progress, environ)
     previous = previous_lock(project)
-    lock, directory, warnings = work.make_lock()
+    seen = work.see()
+    lock = work.predicted(seen) if request.predict else seen.lock
     data = render_lock(lock)
     if data != previous:
         atomic_write(project.output, data)
@@ -63,10 +81,20 @@ def capture(request: CaptureRequest, progress: Progress, environ: Mapping[str, s
         lock_bytes=lock_body(data),
         path=project.output,
         changed=data != previous,
-        warnings=warnings,
-        run_directory=directory,
+        warnings=seen.warnings,
+        run_directory=seen.directory,
         seconds=time.monotonic() - started,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The lock but for its predictions, the run's directory, warnings, and how to reach the indexes."""
+
+    lock: Lock
+    directory: Path | None
+    warnings: tuple[str, ...]
+    sessions: Callable[[], Session]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +106,18 @@ class _Capture:
     progress: Progress
     environ: Mapping[str, str]
 
-    def make_lock(self) -> tuple[Lock, Path | None, tuple[str, ...]]:
-        """Take every step, cheap ones and those that need no run first; the lock, the run's directory, warnings."""
+    def see(self) -> _Seen:
+        """Take every step, cheap ones and those that need no run first."""
         config = self.project.config
         environment, warnings = read_environment(self.environ, allowed=config.env, threads=config.threads)
         kernel, interpreter = self._find_python()
         targets = self.request.targets or (platform_of(interpreter),)
         base = self._base(interpreter)
         python = self._interpreter(interpreter, base, targets)
-        packages, runner = self._packages(interpreter, base, targets)
+        client = self._index(interpreter)
+        packages, runner = self._packages(interpreter, base, targets, client)
         published = {package.name for package in packages if package.origin == "index"}
-        evidence, directory = self._evidence(kernel, interpreter, environment, published)
+        evidence, directory = self._evidence(kernel, interpreter, environment, published, python)
         sources = self._sources(evidence)
         unseen = variable_warnings(sources, self.environ, kernel.env, environment_variables(environment))
         metrics = make_baseline(evidence.metrics, config, self.project.path, evidence.warnings)
@@ -105,8 +134,33 @@ class _Capture:
             outputs=evidence.outputs,
             packages=packages,
             runner=runner,
+            image=self._image_options(),
+            modules=evidence.modules,
         )
-        return lock, directory, (*warnings, *unseen, *evidence.warnings, *baseline_warnings(metrics))
+        told = (*warnings, *unseen, *evidence.warnings, *baseline_warnings(metrics))
+        return _Seen(lock, directory, told, client.file_sessions)
+
+    def predicted(self, seen: _Seen) -> Lock:
+        """The lock with what its images will be, made here once: builds find them in the cache."""
+        engine = functools.cache(lambda: _engine(self.environ))
+        predictor = Predictor(
+            assembler=OciBuilder(),
+            base=None,
+            cache=artifact_cache(),
+            sessions=seen.sessions,
+            engine=engine,
+            registry=Registry(),
+            progress=self.progress,
+        )
+        return predictor.predict(seen.lock, self.project.root)
+
+    def _image_options(self) -> ImageOptions:
+        chosen = self.project.config.image
+        return replace(
+            chosen,
+            encoding=self.request.encoding or chosen.encoding,
+            bytecode=self.request.bytecode or chosen.bytecode,
+        )
 
     def _sources(self, evidence: Evidence) -> list[str]:
         """The text of the subject and of every local module that it imported."""
@@ -130,7 +184,12 @@ class _Capture:
 
     def _base(self, interpreter: Interpreter) -> Base:
         return resolve_base(
-            interpreter, configured=self.project.config.base, engine=_engine(self.environ), progress=self.progress
+            interpreter,
+            configured=self.project.config.base,
+            engine=_engine(self.environ),
+            progress=self.progress,
+            root=self.project.root,
+            environ=self.environ,
         )
 
     def _interpreter(self, interpreter: Interpreter, base: Base, targets: tuple[str, ...]) -> Python:
@@ -144,19 +203,21 @@ class _Capture:
             progress=self.progress,
         )
 
-    def _packages(
-        self, interpreter: Interpreter, base: Base, targets: tuple[str, ...]
-    ) -> tuple[tuple[Package, ...], Runner]:
-        root = self.project.root
+    def _index(self, interpreter: Interpreter) -> IndexClient:
         flags = IndexFlags(self.request.index_url, self.request.extra_index_urls, (), self.request.ca_cert)
         settings = load_settings(
             flags=flags,
             config=self.project.config.index,
             prefix=interpreter.prefix,
             environ=self.environ,
-            directory=root,
+            directory=self.project.root,
         )
-        client = IndexClient(settings, progress=self.progress)
+        return IndexClient(settings, progress=self.progress)
+
+    def _packages(
+        self, interpreter: Interpreter, base: Base, targets: tuple[str, ...], client: IndexClient
+    ) -> tuple[tuple[Package, ...], Runner]:
+        root = self.project.root
         with tempfile.TemporaryDirectory(prefix="repro-wheels-") as folder:
             scratch = Path(folder)
             packages = lock_packages(
@@ -174,7 +235,12 @@ class _Capture:
         return packages, Runner(__version__, runner_digest(runner_sources()), own)
 
     def _evidence(
-        self, kernel: Kernel, interpreter: Interpreter, environment: Environment, published: Collection[str]
+        self,
+        kernel: Kernel,
+        interpreter: Interpreter,
+        environment: Environment,
+        published: Collection[str],
+        python: Python,
     ) -> tuple[Evidence, Path | None]:
         if not self.request.rerun:
             return gather_stored(self.project, interpreter), None
@@ -191,14 +257,22 @@ class _Capture:
             metrics_files=project.metrics_files,
         )
         directory = run_directory(project.root, "capture")
-        evidence = gather(project, interpreter, evaluation, directory, published=published, progress=self.progress)
+        evidence = gather(
+            project,
+            interpreter,
+            evaluation,
+            directory,
+            published=published,
+            packed=python.packed is not None,
+            progress=self.progress,
+        )
         return evidence, directory
 
 
-def _engine(environ: Mapping[str, str]) -> Engine | None:
+def _engine(environ: Mapping[str, str]) -> DockerEngine | None:
     """An engine when there is one: capture only asks it for base images, and a laptop may have none."""
     try:
-        return find_engine(environ)
+        return find_docker(environ)
     except InfrastructureError:
         return None
 

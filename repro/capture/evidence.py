@@ -1,11 +1,12 @@
 """Rerunning the subject and gathering what it used: metrics, files, outputs. Or, without a run, what is stored."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from repro.capture.inputs import FileEvidence, InputReport, collect_inputs
 from repro.capture.model import Interpreter
+from repro.capture.modules import imported_modules
 from repro.capture.outside import Outside
 from repro.capture.ownership import check_imports
 from repro.capture.project import Project
@@ -34,12 +35,14 @@ class Evidence:
         files: Project files that were read, by role and sha256.
         outputs: Project-relative paths that the run wrote.
         warnings: For the author.
+        modules: Modules that the run imported, by package (`repro.capture.modules`); none where nothing was run.
     """
 
     metrics: tuple[MeasuredMetric, ...]
     files: tuple[LockedFile, ...]
     outputs: tuple[str, ...]
     warnings: tuple[str, ...]
+    modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def gather(
@@ -49,6 +52,7 @@ def gather(
     out: Path,
     *,
     published: Collection[str],
+    packed: bool,
     progress: Progress,
 ) -> Evidence:
     """Run the subject in place and see what it used.
@@ -59,6 +63,7 @@ def gather(
         evaluation: How to run it.
         out: Where the run leaves its record, the trace and the executed notebook.
         published: Names of the packages that are locked as files of an index.
+        packed: Whether the interpreter goes into the image, so that its standard library counts as imported, too.
         progress: Gets a line for each cell.
 
     Raises:
@@ -77,7 +82,8 @@ def gather(
         seen = ", ".join(report.only_watched)
         progress.note(f"Opened by compiled code, or by another program meanwhile, and locked: {seen}")
     warnings = (*record.warnings, *report.warnings, *_network(trace))
-    return Evidence(record.metrics, report.files, report.outputs, warnings)
+    modules = imported_modules(trace, interpreter, library=packed)
+    return Evidence(record.metrics, report.files, report.outputs, warnings, modules)
 
 
 def gather_stored(project: Project, interpreter: Interpreter) -> Evidence:

@@ -47,6 +47,27 @@ def check_imports(modules: Mapping[str, str], interpreter: Interpreter, publishe
 
 
 @dataclass(frozen=True, slots=True)
+class OwnedFile:
+    """A file that an installed distribution brought.
+
+    Attributes:
+        distribution: Which one.
+        path: The file, relative to the entry of sys.path that holds it, with forward slashes.
+    """
+
+    distribution: Distribution
+    path: str
+
+
+def owned_files(files: Iterable[str], interpreter: Interpreter) -> list[OwnedFile]:
+    """Those of some files, given absolute, that lie in site-packages and are on a distribution's list."""
+    sites = _Sites(interpreter)
+    located = _located({file: file for file in files}, sites)
+    owners = _owners(interpreter, sites, located)
+    return [OwnedFile(one.distribution, located[file].path) for file, found in owners.items() for one in found]
+
+
+@dataclass(frozen=True, slots=True)
 class _Imported:
     """A module's file: `path` lies relative in `site`, whose links are resolved."""
 

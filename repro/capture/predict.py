@@ -9,7 +9,8 @@ from repro_oci.image_python import CannotCompileError
 from repro.engines import DockerEngine
 from repro.http import Session
 from repro.lock import Lock, PredictedImage, render_body
-from repro.plan import Assembler, LockedSupplies, make_plan, runner_sources
+from repro.plan import Assembler, make_plan, runner_sources
+from repro.plan.supplies import LockedSupplies
 from repro.progress import Progress
 from repro.registry import Registry
 from repro.store import ObjectStore, project_store

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repro.digest import Digest
-from repro.lock import Lock
+from repro.lock import Bytecode, Encoding, Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,9 @@ class CaptureRequest:
         ca_cert: CA certificates to trust.
         base: Base image.
         targets: Platforms to lock for, such as `linux/amd64`.
+        encoding: How layers are compressed.
+        bytecode: Which modules are compiled.
+        predict: Whether to make the images and state what they are.
     """
 
     subject: Path
@@ -42,6 +45,9 @@ class CaptureRequest:
     ca_cert: Path | None = None
     base: str | None = None
     targets: tuple[str, ...] = ()
+    encoding: Encoding | None = None
+    bytecode: Bytecode | None = None
+    predict: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import click
 from repro.capture.capture import capture
 from repro.capture.request import CaptureRequest
 from repro.cli.console import Console
-from repro.cli.parameters import FILE, PATH, PLATFORM, duration
+from repro.cli.parameters import BYTECODE, ENCODING, FILE, PATH, PLATFORM, duration
 from repro.cli.settings import Settings, common, json_option
 from repro.report.json import capture_json
 from repro.report.summaries import capture_summary
@@ -29,6 +29,11 @@ from repro.report.summaries import capture_summary
 @click.option("--ca-cert", type=PATH, help="CA certificates to trust; the system's otherwise.")
 @click.option("--base", metavar="IMAGE", help="Base image.")
 @click.option("--platform", "targets", type=PLATFORM, multiple=True, help="Where the image will run; repeatable.")
+@click.option("--layer-encoding", "encoding", type=ENCODING, help="Compression of the image's layers.")
+@click.option("--pyc", "bytecode", type=BYTECODE, help="Modules to compile in the image: imported ones otherwise.")
+@click.option(
+    "--no-predict", "predict", flag_value=False, default=True, help="Don't make the image to state it."
+)
 @json_option
 @common
 @click.pass_obj

@@ -18,7 +18,7 @@ from repro.capture.packages.index import IndexClient
 from repro.capture.packages.settings import load_settings
 from repro.capture.readiness import no_kernel_error, readiness
 from repro.engines.model import Engine, ImageInfo
-from repro.engines.select import INSTALL, find_engine, probe_engines
+from repro.engines.select import BUBBLEWRAP, advice_for, find_engine, probe_engines
 from repro.errors import InfrastructureError, ReproError, UsageError
 from repro.http import redact, session
 from repro.plan import layout
@@ -79,19 +79,18 @@ def _repro() -> Check:
 
 def _engine() -> Check:
     attempts = probe_engines()
-    tried = tuple(f"{attempt.source} ({attempt.endpoint}): {attempt.failure or 'answers'}" for attempt in attempts)
-    answering = [attempt for attempt in attempts if attempt.engine]
-    if not answering:
-        advice = next((attempt.advice for attempt in attempts if attempt.advice), INSTALL)
-        return Check("engine", "fail", "no container engine answers", advice, tried)
-    found = answering[0].engine
-    assert found is not None  # noqa: S101 - for the type checker: they were chosen by it
-    return Check(
-        "engine",
-        "ok",
+    tried = tuple(str(attempt) for attempt in attempts)
+    found = next((attempt.engine for attempt in attempts if attempt.engine), None)
+    if found is None:
+        return Check("engine", "fail", "no container engine answers", advice_for(attempts), tried)
+    described = (
         f"{found.name} {found.version}, {found.source} ({found.endpoint}), {found.platform}, {found.storage}, "
-        f"{count(found.cpus, 'CPU')}, {human_size(found.memory)}",
+        f"{count(found.cpus, 'CPU')}, {human_size(found.memory)}"
     )
+    if found.name == BUBBLEWRAP:
+        return Check("engine", "ok", described, details=tried)
+    others = tuple(str(attempt) for attempt in attempts if attempt.source == BUBBLEWRAP)
+    return Check("engine", "ok", described, details=others)
 
 
 def _base() -> Check:

@@ -9,7 +9,9 @@ from repro.cli.locks import choose_lock
 from repro.cli.parameters import PATH, duration, size
 from repro.cli.reports import reported
 from repro.cli.settings import Settings, common, json_option
-from repro.engines.select import find_engine
+from repro.engines.model import Engine
+from repro.engines.select import BUBBLEWRAP, ENGINES, find_engine
+from repro.progress import Progress
 from repro.report.formats import parse_report, write_reports
 from repro.report.terminal import verdict_text
 from repro.verify import render_verdict, verify
@@ -22,6 +24,7 @@ from repro.verify import render_verdict, verify
 @click.option("--report", "reports", multiple=True, metavar="FORMAT=PATH", help="Also write a report: json=PATH.")
 @click.option("--timeout", type=duration, help="Stop the run after this: 90, 10m, 2h.")
 @click.option("--memory", type=size, help="Most memory for the run: 512m, 4g.")
+@click.option("--engine", "wanted", type=click.Choice(ENGINES), help="What runs the image; found by itself otherwise.")
 @json_option
 @common
 @click.pass_obj
@@ -34,6 +37,7 @@ def command(
     timeout: float | None,
     memory: int | None,
     baked_lock: bool,
+    wanted: str | None,
 ) -> int:
     """Rerun the evaluation in an image, sealed off from the network, and compare every metric.
 
@@ -47,7 +51,7 @@ def command(
             verdict = verify(
                 image,
                 lock=(chosen.lock, chosen.data) if chosen else None,
-                engine=find_engine(),
+                engine=_engine(wanted, console.progress),
                 timeout=timeout,
                 memory=memory,
                 project=chosen.project if chosen else None,
@@ -56,3 +60,11 @@ def command(
         console.show(render_verdict(verdict) if settings.json else verdict_text(verdict, console.style))
         write_reports(verdict, files)
     return verdict.outcome.exit_code
+
+
+def _engine(wanted: str | None, progress: Progress) -> Engine:
+    """The engine; a note tells when nothing but bubblewrap was found, which has images of its own."""
+    engine = find_engine(wanted)
+    if wanted is None and engine.info().name == BUBBLEWRAP:
+        progress.note("no container engine answers: bubblewrap runs the image")
+    return engine

@@ -18,7 +18,6 @@ from repro.plan.model import (
     Wheel,
 )
 from repro.plan.runner import runner_digest, runner_sources
-from repro.plan.supplies import LockedSupplies
 
 __all__ = [
     "Artifacts",
@@ -35,7 +34,6 @@ __all__ = [
     "Item",
     "Layer",
     "Link",
-    "LockedSupplies",
     "ProjectFile",
     "Supplies",
     "Unpack",

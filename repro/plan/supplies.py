@@ -9,7 +9,8 @@ from repro.http import Session
 from repro.plan.builder import Artifacts
 from repro.plan.model import BuildPlan, Compile, Deb, Item, Unpack, Wheel
 from repro.progress import Progress
-from repro.store import ObjectStore, Wanted, fetch_all
+from repro.store import ObjectStore
+from repro.store.fetch import Wanted, fetch_all
 
 _CARRY = "Copy .repro/objects from where the lock was captured (docs/how-to/carry-objects.md), or capture again."
 

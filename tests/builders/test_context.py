@@ -1,17 +1,20 @@
 """The build context: the same bytes always, and never bytes that the plan doesn't name."""
 
 import io
+import json
 import os
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from repro_docker import DockerBuilder
 from repro_docker.context import context_size, stream_context
+from repro_docker.layout import manifest
 
 from repro.digest import Digest
 from repro.errors import ExitCode, IntegrityError, UsageError
-from repro.plan import Artifacts, BuildPlan
+from repro.plan import Artifacts, BuildPlan, layout
 from tests.builders import projects
 
 FILES = {"evaluate.py": b"print(1)\n", "data/test set ü\n.csv": b"1,2\n" * 600_000}
@@ -44,6 +47,21 @@ def test_the_same_plan_makes_the_same_bytes(project: tuple[BuildPlan, Artifacts,
         assert context(plan, artifacts) == first
     finally:
         os.umask(umask)
+
+
+def test_what_is_installed_is_told_by_digest_and_whether_somebody_asked_for_it(tmp_path: Path) -> None:
+    wheels = [tmp_path / f"{name}-1.0-py3-none-any.whl" for name in ("installer", "asked", "needed")]
+    for path in wheels:
+        path.write_bytes(path.name.encode())
+    installer, asked, needed = map(projects.package, wheels)
+    packages = (replace(asked, requested=True), needed)
+    plan = projects.plan_of(projects.make_lock(projects.NO_IMAGE, installer, packages=packages, runner=[asked]))
+    told = [wheel for layer in json.loads(manifest(plan))["layers"] for wheel in layer["wheels"]]
+    assert {(wheel["sha256"], wheel["prefix"], wheel["requested"]) for wheel in told} == {
+        (asked.files[0].sha256.hex, "/opt/env", True),
+        (needed.files[0].sha256.hex, "/opt/env", False),
+        (asked.files[0].sha256.hex, str(layout.RUNNER_PACKAGES), False),
+    }
 
 
 def test_modes_owners_and_times(project: tuple[BuildPlan, Artifacts, Path]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from repro_docker import DockerBuilder
 from repro_docker.leftovers import Leftovers, Made
 
-from repro.engines import DockerEngine, ImageInfo, find_engine
+from repro.engines import DockerEngine, ImageInfo, find_docker
 from repro.plan import Artifacts, BuildPlan, BuiltImage
 from repro.progress import Silent, Task
 from tests.builders import projects
@@ -76,7 +76,7 @@ def _nothing_left(engine: DockerEngine) -> Iterator[None]:
 def build_both(jobs: list[tuple[BuildPlan, Artifacts]], told: list[Meeting]) -> tuple[BuiltImage, ...]:
     def one(number: int) -> BuiltImage:
         plan, artifacts = jobs[number]
-        return DockerBuilder(find_engine()).build(
+        return DockerBuilder(find_docker()).build(
             plan, artifacts, tags=[TAGS[number]], progress=told[number], no_cache=True
         )
 

@@ -93,7 +93,8 @@ def test_a_build_says_that_the_engine_is_gone(
 ) -> None:
     root = make_script(tmp_path / "p", bare_python)
     assert repro(root, "capture", "evaluate.py").code == 0
-    done = _cut_when(root, seen, engine_socket, "build", "--no-cache", "-t", "repro-test/lost:1")
+    options = ["--builder", "docker", "--no-cache", "-t", "repro-test/lost:1"]
+    done = _cut_when(root, seen, engine_socket, "build", *options)
     assert done.code == ExitCode.INFRASTRUCTURE, done
     assert "engine" in done.out
     assert "Traceback" not in done.out

@@ -112,12 +112,34 @@ def test_the_image_carries_the_digests_and_runs_as_nobody(captured: Captured, en
     assert info.user == "10001:0"
 
 
-def test_building_again_gives_an_image_with_the_same_content(captured: Captured, image: str, engine: Engine) -> None:
-    assert repro(captured.root, "build", "-t", image).code == 0
+def test_building_again_gives_the_same_image_bit_for_bit(captured: Captured, image: str, engine: Engine) -> None:
+    done = repro(captured.root, "build", "--no-cache", "-t", image)
+    assert done.code == 0, done
+    assert "bit for bit the image that the lock predicts" in done.out
     first, second = engine.image(captured.tag), engine.image(image)
     assert first is not None
     assert second is not None
-    assert first.labels == second.labels
+    assert first.id == second.id
+
+
+def test_the_docker_builder_gives_an_image_with_the_same_verdict(captured: Captured, image: str) -> None:
+    done = repro(captured.root, "build", "--builder", "docker", "-t", image)
+    assert done.code == 0, done
+    done = repro(captured.root, "verify", image)
+    assert done.code == 0, done
+    assert "another builder made the image" in done.out
+
+
+def test_a_prediction_that_was_edited_stops_the_build_and_is_named(captured: Captured, tmp_path: Path) -> None:
+    root = copy_of(captured, tmp_path / "edited")
+    lock = parse_lock((root / "repro.lock").read_bytes())
+    diff_id = next(layer.diff_id.hex for layer in lock.predicted[0].layers if layer.name == "code")
+    text = (root / "repro.lock").read_text(encoding="utf-8")
+    (root / "repro.lock").write_text(text.replace(diff_id, "0" * 64), encoding="utf-8")
+    done = repro(root, "build", "-t", "repro-test/never:1")
+    assert done.code == ExitCode.TAMPERED, done
+    assert f"layer code, files: predicted sha256:{'0' * 64}, made sha256:{diff_id}" in done.err
+    assert docker("image", "inspect", "repro-test/never:1").code != 0
 
 
 @pytest.mark.parametrize("path", ["models/weights.npy", "data/værdier 1.csv", "helpers.py"])
@@ -237,9 +259,11 @@ def test_ctrl_c_during_capture_leaves_no_lock_and_no_kernel(tmp_path: Path, lapt
     assert not _processes_with(str(root))
 
 
-def test_ctrl_c_during_build_leaves_nothing_in_the_engine(captured: Captured, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("builder", "seen"), [("docker", "building the image: 40 %"), ("oci", "assembling layers")])
+def test_ctrl_c_during_build_leaves_nothing_in_the_engine(captured: Captured, builder: str, seen: str) -> None:
     before = _running()
-    done = _interrupt_when(captured.root, "building the image: 40 %", "build", "--no-cache", "-t", "repro-test/never:1")
+    options = ["--builder", builder, "--no-cache", "-t", "repro-test/never:1"]
+    done = _interrupt_when(captured.root, seen, "build", *options)
     assert done.code == ExitCode.INTERRUPTED, done
     assert _running() == before
 

@@ -63,6 +63,10 @@ def test_a_base_from_a_registry_is_pinned_and_pulled_by_digest(
         assert done.code == 0, done
         done = repro(root, "verify", tag)
         assert done.code == 0, done
+        below = client.images.get(BASE).attrs["RootFS"]["Layers"]
+        assert client.images.get(tag).attrs["RootFS"]["Layers"][: len(below)] == below
+        done = repro(root, "build", "--builder", "docker", "-t", tag)
+        assert done.code == 0, done
         pinned = f"{registry}/team/python@{base.digest}"
         names.append(pinned)
         assert pinned in client.images.get(pinned).attrs["RepoDigests"]

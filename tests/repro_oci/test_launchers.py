@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from repro_docker import install_wheels
 from repro_oci.launchers import (
     Launcher,
     is_generated,
@@ -167,7 +168,11 @@ def test_entry_points_are_read_as_the_standard_library_reads_them(
     for point in PathDistribution(folder).entry_points:
         known.get(point.group, {})[point.name] = point
     expected = {**known["console_scripts"], **known["gui_scripts"]}
-    assert names("\n".join(lines)) == {name: (point.module, point.attr) for name, point in expected.items()}
+    found = names("\n".join(lines))
+    assert found == {name: (point.module, point.attr) for name, point in expected.items()}
+    assert install_wheels.programs("\n".join(lines)) == found
+    for name, target in found.items():
+        assert install_wheels.launcher(PYTHON, *target) == render_launcher(Launcher(name, *target), PYTHON)
 
 
 def test_this_python_can_run_what_is_rendered() -> None:

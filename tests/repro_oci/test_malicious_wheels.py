@@ -292,6 +292,18 @@ def test_every_disagreement_with_record_is_named(tmp_path: Path) -> None:
     ]
 
 
+def test_an_empty_record_vouches_for_nothing(tmp_path: Path) -> None:
+    found = problems(Forge({"demo.py": b"x"}, record=b"").write(tmp_path))
+    assert found == [f"{name!r} is not in RECORD" for name in (f"{INFO}/METADATA", f"{INFO}/WHEEL", "demo.py")]
+
+
+@pytest.mark.parametrize("record", [b"demo.py\n", b"a,b,c,d\n", b'"unclosed,,\n', b"\n\n"])
+def test_a_record_that_can_not_be_read_is_refused(tmp_path: Path, record: bytes) -> None:
+    assert any(
+        "RECORD can't be read" in one for one in problems(Forge({"demo.py": b"x"}, record=record).write(tmp_path))
+    )
+
+
 @pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha224"])
 def test_weak_digests_are_refused(tmp_path: Path, algorithm: str) -> None:
     found = problems(Forge({"demo.py": b"x"}, algorithm=algorithm).write(tmp_path))

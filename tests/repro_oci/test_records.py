@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from installer.records import RecordEntry, parse_record_file
+from repro_docker.install_wheels import record_file
 from repro_oci.records import Row, disagreements, parse_record, render_record
 from repro_oci.wheel_paths import name_problem
 
@@ -53,6 +54,13 @@ def test_what_is_written_is_read_again_by_everybody(contents: dict[str, bytes]) 
     }
     by_installer = [RecordEntry.from_elements(*line) for line in parse_record_file(text.split("\n")[:-1])]
     assert all(entry.validate_stream(io.BytesIO(contents[entry.path])) for entry in by_installer if entry.hash_)
+
+
+@settings(deadline=None, max_examples=100)
+@given(contents=CONTENTS)
+def test_the_docker_builder_writes_the_same(contents: dict[str, bytes]) -> None:
+    digests = {path: row("", data).strip("\n,") for path, data in contents.items()}
+    assert record_file({**digests, "demo.dist-info/RECORD": ","}) == rendered(contents)
 
 
 @settings(deadline=None, max_examples=100)

@@ -14,7 +14,8 @@ from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError
 from repro.http import per_thread, session
 from repro.progress import Silent, Task
-from repro.store import ObjectStore, Wanted, fetch_all
+from repro.store import ObjectStore
+from repro.store.fetch import Wanted, fetch_all
 from tests.http.servers import Reply, Request, serve
 
 BODY = bytes(range(256)) * 4096
@@ -195,7 +196,8 @@ from repro.digest import Digest
 from repro.errors import InfrastructureError
 from repro.http import per_thread, session
 from repro.progress import Silent
-from repro.store import ObjectStore, Wanted, fetch_all
+from repro.store import ObjectStore
+from repro.store.fetch import Wanted, fetch_all
 source, cache = Path(sys.argv[1]), Path(sys.argv[2])
 item = Wanted("big.whl", Digest.of_file(source), source.stat().st_size, source.as_uri())
 try:
@@ -224,7 +226,8 @@ from pathlib import Path
 from repro.digest import Digest
 from repro.http import per_thread, session
 from repro.progress import Silent
-from repro.store import ObjectStore, Wanted, fetch_all
+from repro.store import ObjectStore
+from repro.store.fetch import Wanted, fetch_all
 url, cache = sys.argv[1:]
 wanted = [Wanted(str(n), Digest(f"{n:064x}"), 1 << 24, f"{url}/{n}") for n in range(4)]
 try:

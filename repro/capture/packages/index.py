@@ -62,6 +62,9 @@ class IndexClient:
         cache: Where files are kept that had to be downloaded to learn their digest; the user's cache when None.
         pages: Where answers may be kept between runs; the user's cache when None.
         progress: Told of oddities.
+
+    Attributes:
+        file_sessions: Gives each thread a session for downloads, with the credentials of the indexes.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class IndexClient:
         self._lock = threading.Lock()
         kept = pages or http_cache()
         self._page_session = self._sessions(kept)
-        self._file_session = self._sessions(None)
+        self.file_sessions = self._sessions(None)
 
     def look_up(self, releases: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[IndexFile]]:
         """The files of many releases, asked for at the same time (see `files`)."""
@@ -165,7 +168,7 @@ class IndexClient:
 
     def _size(self, url: str) -> int | None:
         """The size that the server announces, by HEAD or, where that isn't allowed, by asking for the first byte."""
-        asking = self._file_session()
+        asking = self.file_sessions()
         headers = {"Accept-Encoding": "identity"}
         with network_errors(url, asking.trust):
             answer = asking.head(url, headers=headers, allow_redirects=True)
@@ -178,7 +181,7 @@ class IndexClient:
 
     def _download(self, file: IndexFile) -> IndexFile:
         """The file's digest and size from its bytes, which stay in the cache."""
-        asking = self._file_session()
+        asking = self.file_sessions()
         with (
             network_errors(file.url, asking.trust),
             asking.get(file.url, headers={"Accept-Encoding": "identity"}, stream=True) as response,
