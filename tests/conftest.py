@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from repro.engines import Engine, ImageInfo
-from repro.engines.select import find_engine
+from repro.engines.select import find_docker
 from tests.builders import projects
 
 ROOT = Path(__file__).parent.parent
@@ -26,7 +26,7 @@ def _own_caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
 @pytest.fixture(scope="session")
 def engine() -> Engine:
     """The container engine. A missing one fails the test: `make engine` provides it."""
-    return find_engine()
+    return find_docker()
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from repro.transfer.base import base_facts
-
 from repro.digest import Digest
 from repro.oci.entry import Entry
 from repro.oci.image import Descriptor, Image
@@ -22,8 +20,8 @@ from repro.plan import (
     Wheel,
 )
 from repro.plan.layers import minor_version
+from repro.transfer.base import base_facts
 from repro_oci.cache import CachedLayer
-from repro_oci.compiled import Bytecode
 from repro_oci.config import MadeLayer, base_layers, image_config, image_manifest
 from repro_oci.image import AssembledImage
 from repro_oci.jobs import Job, keep, run_jobs
@@ -100,6 +98,8 @@ def _make(work: _Assembly, missing: Sequence[Layer]) -> None:
     _make_plain(work, plain)
     compiled = [layer for layer in missing if any(isinstance(item, Compile) for item in layer.items)]
     if compiled:
+        from repro_oci.compiled import Bytecode  # noqa: PLC0415 - only where modules aren't in the cache
+
         with Bytecode(work.plan, work.base, work.supplies, work.site) as bytecode:
             for layer in compiled:
                 _keep(work, layer, bytecode.entries(layer))

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from repro.plan.bytecode import compiled_sources
-
 from repro.digest import Digest
 from repro.lock import Encoding
 from repro.oci.entry import Body, Entry
 from repro.oci.image import Image
 from repro.oci.streams import open_plain
 from repro.plan import BuildPlan, Compile, Content, Layer, Supplies, Wheel
+from repro.plan.bytecode import compiled_sources
 from repro.plan.layers import minor_version
 from repro.progress import Task
 from repro_oci.bytecode import Compiler

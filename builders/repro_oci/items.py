@@ -11,7 +11,6 @@ from repro.errors import IntegrityError
 from repro.oci.bodies import FileBody, Inline
 from repro.oci.entry import Deflated, Entry
 from repro.plan import Content, Directory, InlineFile, Item, Link, ProjectFile, Unpack, Wheel, layout
-from repro_oci.wheels import wheel_entries
 
 _BLOCK = 1 << 20
 _KINDS = {tarfile.DIRTYPE: "directory", tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.SYMTYPE: "symlink"}
@@ -68,6 +67,8 @@ def item_entries(item: Item, files: Files, minor: str) -> list[Entry]:
     """
     match item:
         case Wheel():
+            from repro_oci.wheels import wheel_entries  # noqa: PLC0415 - only where a wheel isn't in the cache
+
             path = files[item.file.sha256]
             place = (item.prefix, layout.ENVIRONMENT, minor)
             return wheel_entries(path, *place, requested=item.requested, name=item.file.name)

@@ -9,13 +9,14 @@ from pathlib import Path
 from repro.build.builders import find_builder
 from repro.build.outputs import Destination, Output, deliver
 from repro.build.prepare import Prepared, Project, Sources, open_project, prepare
+from repro.build.system import with_plain_system
 from repro.digest import Digest
 from repro.errors import UsageError
 from repro.http import session
 from repro.lock import Bytecode, Encoding
 from repro.oci.image import Image
 from repro.oci.stores import project_images
-from repro.plan import Assembler, Builder, BuiltImage
+from repro.plan import Artifacts, Assembler, Builder, BuildPlan, BuiltImage
 from repro.progress import Progress, Silent
 from repro.registry import Registry
 from repro.transfer.base import find_base
@@ -70,7 +71,7 @@ def build(request: BuildRequest, sources: Sources, progress: Progress | None = N
     tags = request.tags or (default_tag(request.lock_path, Digest.of(project.body)),)
     if isinstance(builder, Assembler):
         return _Assembly(builder, request, project, sources, told).run(prepared, tags)
-    return [_built(builder, request, one, tags, told) for one in prepared]
+    return [_built(builder, request, one, sources=sources, tags=tags, progress=told) for one in prepared]
 
 
 def emit(request: BuildRequest, directory: Path, sources: Sources, progress: Progress | None = None) -> Path:
@@ -84,7 +85,8 @@ def emit(request: BuildRequest, directory: Path, sources: Sources, progress: Pro
         raise UsageError(f"the builder {request.builder!r} has no recipe to write", where="--builder")
     project = open_project(request.lock_path, told, request.encoding, request.bytecode)
     one = prepare(project, next(iter(request.targets), None), sources, told)
-    return builder.export(one.plan, one.supplies.bring_all(), directory)
+    plan, artifacts = _recipe(one, sources, told)
+    return builder.export(plan, artifacts, directory)
 
 
 def default_tag(lock_path: Path, lock_digest: Digest) -> str:
@@ -95,7 +97,13 @@ def default_tag(lock_path: Path, lock_digest: Digest) -> str:
 
 
 def _built(
-    builder: Builder, request: BuildRequest, one: Prepared, tags: Sequence[str], progress: Progress
+    builder: Builder,
+    request: BuildRequest,
+    one: Prepared,
+    *,
+    sources: Sources,
+    tags: Sequence[str],
+    progress: Progress,
 ) -> BuiltImage:
     if request.outputs not in ((), (Output("engine"),)) or request.twice:
         raise UsageError(
@@ -103,8 +111,27 @@ def _built(
             where="--builder",
             fix="Leave --builder out: the builder `oci` writes layouts and archives, pushes, and can be compared.",
         )
-    artifacts = one.supplies.bring_all()
-    return builder.build(one.plan, artifacts, tags=tags, progress=progress, no_cache=request.no_cache)
+    plan, artifacts = _recipe(one, sources, progress)
+    return builder.build(plan, artifacts, tags=tags, progress=progress, no_cache=request.no_cache)
+
+
+def _recipe(one: Prepared, sources: Sources, progress: Progress) -> tuple[BuildPlan, Artifacts]:
+    """A plan that needs nothing but what engines can do, with everything that it needs."""
+    plan, tars = with_plain_system(one.plan, one.supplies, lambda: _base(one.plan, sources, progress), sources.cache)
+    return plan, {**one.supplies.bring_all(), **tars}
+
+
+def _base(plan: BuildPlan, sources: Sources, progress: Progress) -> Image:
+    """The plan's base. Raises as `repro.transfer.base.find_base` does."""
+    return find_base(
+        plan.base,
+        plan.target,
+        given=sources.base,
+        cache=sources.cache,
+        engine=sources.engine_or_none,
+        registry=_registry(),
+        progress=progress,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +162,7 @@ class _Assembly:
 
     def _image(self, one: Prepared) -> Image:
         plan, progress = one.plan, self.progress
-        base = find_base(
-            plan.base,
-            plan.target,
-            given=self.sources.base,
-            cache=self.sources.cache,
-            engine=self.sources.engine_or_none,
-            registry=_registry(),
-            progress=progress,
-        )
+        base = _base(plan, self.sources, progress)
         if self.request.twice:
             digest = self.builder.check_reproducible(plan, base, one.supplies, progress=progress)
             progress.note(f"made twice from nothing, both times {digest}")

@@ -15,7 +15,6 @@ from repro.plan import BuiltImage
 from repro.progress import Progress
 from repro.registry import Registry, parse_name
 from repro.transfer.load import load
-from repro.transfer.push import push
 
 _FORMS = "Write `engine`, `registry`, `oci:DIRECTORY` or `oci-archive:FILE`."
 
@@ -114,6 +113,8 @@ def _to_engine(image: Image, to: Destination) -> BuiltImage:
 
 
 def _to_registries(images: Sequence[Image], to: Destination) -> list[BuiltImage]:
+    from repro.transfer.push import push  # noqa: PLC0415 - most builds push nothing
+
     registry = to.registry()
     names = [parse_name(tag) for tag in to.tags]
     mounts = [parse_name(to.base)] if to.base else []

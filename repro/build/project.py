@@ -1,5 +1,6 @@
 """The project on disk against its lock: every file, before anything is built, and all that is wrong at once."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def check_project(files: Iterable[LockedFile], root: Path, objects: ObjectStore)
 
 
 def _checked(file: LockedFile, root: Path, objects: ObjectStore) -> Path:
-    path = root / file.path
+    path = root / os.fsdecode(file.path.encode())  # names on disk are UTF-8 whatever the locale says
     if not path.exists() and not path.is_symlink():
         if objects.has(file.sha256):
             return objects.checked_path(file.sha256)

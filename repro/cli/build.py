@@ -37,6 +37,7 @@ from repro.report.summaries import build_summary, layer_sizes
 @click.pass_obj
 def command(
     settings: Settings,
+    /,
     *,
     file: Path | None,
     outputs: tuple[str, ...],

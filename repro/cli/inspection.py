@@ -9,7 +9,8 @@ from repro.lock import lock_body, parse_lock
 from repro.plan import layout, runner_digest, runner_sources
 from repro.progress import Progress
 from repro.report.summaries import ImageInspection
-from repro.verify import check_image, find_base, find_image, read_baked
+from repro.verify.baked import check_image, find_base, read_baked
+from repro.verify.stage import find_image
 
 
 def is_lock(target: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from repro.errors import InfrastructureError, IntegrityError
 from repro.report.formats import ReportFile, write_reports
-from repro.verify import unfinished
+from repro.verify.stage import unfinished
 
 
 @contextlib.contextmanager

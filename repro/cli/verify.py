@@ -14,7 +14,8 @@ from repro.engines.select import BUBBLEWRAP, ENGINES, find_engine
 from repro.progress import Progress
 from repro.report.formats import parse_report, write_reports
 from repro.report.terminal import verdict_text
-from repro.verify import render_verdict, verify
+from repro.verify.document import render_verdict
+from repro.verify.stage import verify
 
 
 @click.command("verify")

@@ -1,6 +1,8 @@
-"""Reading images from registries (OCI distribution-spec): names, credentials, manifests; every byte is checked."""
+"""Images in registries (OCI distribution-spec): names, credentials, mirrors, documents, blobs; every byte checked."""
 
-from repro.registry.client import NotFoundError, Registry, RemoteImage
+from repro.registry.client import Registry, RemoteImage
+from repro.registry.failures import NotFoundError, check_status
+from repro.registry.images import registry_image
 from repro.registry.names import ImageName, parse_name
 
-__all__ = ["ImageName", "NotFoundError", "Registry", "RemoteImage", "parse_name"]
+__all__ = ["ImageName", "NotFoundError", "Registry", "RemoteImage", "check_status", "parse_name", "registry_image"]

@@ -47,6 +47,11 @@ class ImageName:
         scheme = "http" if _LOOPBACK.fullmatch(self.registry) else "https"
         return f"{scheme}://{self.host}/v2/{self.repository}"
 
+    def through(self, mirror: str) -> "ImageName":
+        """The same image at a mirror of its registry: `host[:port][/path]`."""
+        host, _, path = mirror.partition("/")
+        return replace(self, registry=host, repository=f"{path}/{self.repository}" if path else self.repository)
+
     def at(self, digest: Digest) -> "ImageName":
         """The same name with a digest."""
         return replace(self, digest=digest)
@@ -77,6 +82,28 @@ def parse_name(text: str) -> ImageName:
         registry = DOCKER_HUB
         repository = repository if "/" in repository else f"library/{repository}"
     return ImageName(registry, repository, tag or (None if digest else "latest"), digest)
+
+
+def parse_registry(text: str) -> str:
+    """Read the name of a registry, `host[:port]`; all names of Docker Hub become one. Raises ValueError for others."""
+    if not _HOST.fullmatch(text):
+        raise ValueError(f"not a registry: {text!r}")
+    return DOCKER_HUB if text in _HUB_ALIASES else text
+
+
+def parse_mirror(text: str) -> str:
+    """Read where a mirror is, `[https://]host[:port][/path]`; returns it without scheme.
+
+    Raises:
+        ValueError: It isn't that, or it is to be spoken to without TLS and not on this machine.
+    """
+    scheme, separator, rest = text.rpartition("://")
+    host, slash, path = rest.removesuffix("/").partition("/")
+    if not _HOST.fullmatch(host) or (slash and not _REPOSITORY.fullmatch(path)):
+        raise ValueError(f"not a mirror: {text!r}")
+    if separator and scheme != ("http" if _LOOPBACK.fullmatch(host) else "https"):
+        raise ValueError(f"only mirrors on this machine are spoken to without TLS, and those always: {text!r}")
+    return f"{host}/{path}" if path else host
 
 
 def _bad(text: str) -> UsageError:

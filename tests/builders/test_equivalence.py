@@ -25,7 +25,7 @@ from tests.repro_oci.forged import Stock
 
 pytestmark = pytest.mark.engine
 
-FILES = {"evaluate.py": b"print(1)\n", "bin/run": b"#!/bin/sh\n", "data/\xc3\xbc 1.csv".encode().decode(): b"a\n1\n"}
+FILES = {"evaluate.py": b"print(1)\n", "bin/run": b"#!/bin/sh\n", "data/ü 1.csv": b"a\n1\n"}
 ALLOWED: dict[str, str] = {}
 """Path → why the two builders may differ there. There is none."""
 

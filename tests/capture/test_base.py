@@ -1,5 +1,6 @@
 """Which base a capture pins, against the real engine and a real registry."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,17 @@ from repro.capture.model import Interpreter
 from repro.digest import Digest
 from repro.engines import DockerEngine, Engine, ImageInfo
 from repro.errors import InfrastructureError, IntegrityError, UsageError
-from repro.lock import Base
+from repro.lock import Base, parse_lock, render_lock
+from repro.oci.image import Image
+from repro.oci.write_archive import write_archive
+from repro.oci.write_layout import write_layout
 from repro.progress import Silent
 from repro.registry import NotFoundError, Registry
+from repro.store import artifact_cache
+from repro.transfer.base import find_base
 from tests.builders.projects import NO_IMAGE
+from tests.lock.samples import full_lock
+from tests.oci.forged import forge, layer
 from tests.registry import server
 from tests.registry.server import RunningRegistry
 
@@ -288,3 +296,95 @@ def test_a_registry_that_refuses_is_no_guess(tmp_path: Path) -> None:
                 progress=Silent(),
                 registry=client,
             )
+
+
+LABELS = {LABEL_PYTHON: "3.11.7", LABEL_PYTHON_PATH: "/usr/bin/python3.11", LABEL_GLIBC: "2.36"}
+LAYER = layer({"opt/": b"", "opt/base": b"x"})
+HERE, ARM = forge(LAYER, labels=LABELS), forge(LAYER, platform="linux/arm64", labels=LABELS)
+
+
+def from_place(
+    tmp_path: Path, client: Registry, configured: str | None, machine: str = "x86_64", **environ: str
+) -> Base:
+    return resolve_base(
+        interpreter(machine=machine),
+        configured=configured,
+        engine=None,
+        progress=Silent(),
+        registry=client,
+        official=NOBODY,
+        root=tmp_path,
+        environ={"REPRO_CACHE_DIR": str(tmp_path / "user"), **environ},
+    )
+
+
+def kept(tmp_path: Path, base: Base, client: Registry, target: str = "linux/amd64") -> Image:
+    """As a build finds it, without the place."""
+    return find_base(
+        base,
+        target,
+        given=None,
+        cache=artifact_cache({"REPRO_CACHE_DIR": str(tmp_path / "user")}),
+        engine=lambda: None,
+        registry=client,
+        progress=Silent(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("configured", "reference"),
+    [
+        ("oci:places/bases", "team/base:1"),
+        ("oci:places/bases:team/base:1", "team/base:1"),
+        ("oci:places/bases:@{digest}", "team/base:1"),
+        ("oci-archive:places/bases.tar", "docker.io/team/base:1"),
+        ("oci:places/unnamed", "unnamed"),
+        ("oci-archive:places/unnamed.tar", "unnamed"),
+        ("docker-archive:places/bases.tar", "team/base:1"),
+    ],
+)
+def test_a_base_from_a_layout_or_an_archive(tmp_path: Path, client: Registry, configured: str, reference: str) -> None:
+    """Pinned by digest, called by its name there, copied into the cache; its place is in no lock."""
+    for name, references in (("bases", ["team/base:1"]), ("unnamed", [])):
+        write_layout([HERE], tmp_path / "places" / name, references=references)
+        write_archive([HERE], tmp_path / "places" / f"{name}.tar", references=references)
+    base = from_place(tmp_path, client, configured.format(digest=HERE.digest))
+    assert base == Base(reference, HERE.digest, "layout", "3.11.7", "/usr/bin/python3.11", "2.36")
+    shutil.rmtree(tmp_path / "places")
+    image = kept(tmp_path, base, client)
+    assert (image.manifest, image.config) == (HERE.manifest, HERE.config)
+    with image.open_layer(0) as stream:
+        assert stream.read() == HERE.blobs[0]
+    lock = replace(full_lock(), base=base)
+    assert parse_lock(render_lock(lock)).base == base
+
+
+def test_a_base_for_several_platforms_is_pinned_by_its_index(tmp_path: Path, client: Registry) -> None:
+    digest = write_layout([HERE, ARM], tmp_path / "bases", references=["base:1"])
+    for machine, image in (("x86_64", HERE), ("arm64", ARM)):
+        base = from_place(tmp_path, client, "oci:bases", machine)
+        assert (base.digest, base.source) == (digest, "layout")
+        assert kept(tmp_path, base, client, image.platform).manifest == image.manifest
+
+
+def test_the_environment_names_a_base_where_the_project_does_not(tmp_path: Path, client: Registry) -> None:
+    write_layout([HERE], tmp_path / "bases", references=["base:1"])
+    other = forge(LAYER, LAYER, labels=LABELS)
+    write_layout([other], tmp_path / "others", references=["base:1"])
+    place = {"REPRO_BASE": f"oci:{tmp_path}/bases"}
+    assert from_place(tmp_path, client, None, **place).digest == HERE.digest
+    assert from_place(tmp_path, client, "oci:others", **place).digest == other.digest
+    with pytest.raises(InfrastructureError, match="localhost:9"):
+        from_place(tmp_path, client, None, REPRO_BASE="localhost:9/base:1")
+
+
+def test_a_place_without_a_usable_base(tmp_path: Path, client: Registry) -> None:
+    write_layout([ARM], tmp_path / "arm", references=["base:1"])
+    write_layout([forge(LAYER)], tmp_path / "unlabelled", references=["base:1"])
+    with pytest.raises(UsageError, match="no image for linux/amd64, only for linux/arm64"):
+        from_place(tmp_path, client, "oci:arm")
+    with pytest.raises(UsageError, match="which C library"):
+        from_place(tmp_path, client, "oci:unlabelled")
+    with pytest.raises(UsageError, match="no such layout"):
+        from_place(tmp_path, client, "oci:nowhere")
+    assert not (tmp_path / "user").exists()

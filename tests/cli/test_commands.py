@@ -19,7 +19,7 @@ from repro.errors import ExitCode, InfrastructureError, TimedOutError
 from repro.lock import Lock, render_body, render_lock
 from repro.progress import Progress
 from repro.runner.documents import MeasuredMetric
-from repro.verify import parse_verdict
+from repro.verify.document import parse_verdict
 from tests.verify.samples import NAME, MemoryEngine, baked_files, engine_of, good_record, sample_lock
 
 
@@ -35,7 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def use(monkeypatch: pytest.MonkeyPatch, engine: MemoryEngine) -> MemoryEngine:
     for module in ("verify", "inspect"):
-        monkeypatch.setattr(f"repro.cli.{module}.find_engine", lambda: engine)
+        monkeypatch.setattr(f"repro.cli.{module}.find_engine", lambda *_: engine)
     return engine
 
 
@@ -119,7 +119,7 @@ def test_limits_are_read_with_their_units(project: Path, monkeypatch: pytest.Mon
 def test_whoever_waits_for_a_report_gets_one_when_the_engine_fails(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def none() -> MemoryEngine:
+    def none(_name: str | None) -> MemoryEngine:
         raise InfrastructureError("no container engine answers", problems=["default socket: refused"])
 
     monkeypatch.setattr("repro.cli.verify.find_engine", none)

@@ -34,7 +34,7 @@ def listener(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_named_engine_that_is_missing_is_not_replaced_by_another(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError) as caught:
-        find_engine({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
+        find_engine(environ={"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
     assert caught.value.problems == (f"DOCKER_HOST (unix://{tmp_path}/none.sock): no such socket",)
     assert "scripts/setup-engine" in (caught.value.fix or "")
     assert caught.value.exit_code == ExitCode.INFRASTRUCTURE
@@ -53,7 +53,7 @@ def test_permission_denied_has_advice_of_its_own(listener: Path) -> None:
         os.seteuid(65534)
     try:
         with pytest.raises(InfrastructureError) as caught:
-            find_engine({"DOCKER_HOST": f"unix://{listener}"})
+            find_engine(environ={"DOCKER_HOST": f"unix://{listener}"})
     finally:
         os.seteuid(me)
     assert "permission denied" in caught.value.problems[0]

@@ -20,6 +20,9 @@ import pytest
 import requests
 
 from repro.digest import Digest
+from repro.oci.image import INDEX, MANIFEST
+from tests.oci import places
+from tests.oci.forged import Forged
 
 USER, PASSWORD = "reader", "open sesame"
 HTPASSWD = f"{USER}:$2y$05$v9kTcIMW0E8phy52M2uGs.uTT5XhLVJxpHZXJrhCrBYTZjTQEQp.C\n"  # made with `htpasswd -nbB`
@@ -217,6 +220,22 @@ def push(
     return Digest.parse(str(pushed["digest"]))
 
 
+def push_image(host: str, name: str, *images: Forged) -> Digest:
+    """Upload images with all their layers, under an index when there are several; returns what the tag points to."""
+    repository, _, tag = name.partition(":")
+    client = requests.Session()
+    root = f"http://{host}/v2/{repository}"
+    for data in (blob for image in images for blob in (image.config, *image.blobs)):
+        _upload(client, root, data)
+    for image in images:
+        _put_manifest(client, root, MANIFEST, image.manifest, tag if len(images) == 1 else None)
+    if len(images) == 1:
+        return images[0].digest
+    index = places.index(images)
+    _put_manifest(client, root, INDEX, index, tag)
+    return Digest.of(index)
+
+
 def _upload(client: requests.Session, root: str, data: bytes) -> dict[str, object]:
     digest = str(Digest.of(data))
     place = client.post(f"{root}/blobs/uploads/", timeout=10).headers["Location"]
@@ -229,7 +248,10 @@ def _manifest(
 ) -> dict[str, object]:
     media_type = f"application/vnd.oci.image.{kind}.v1+json"
     data = json.dumps({"schemaVersion": 2, "mediaType": media_type, **document}).encode()
-    digest = str(Digest.of(data))
-    headers = {"Content-Type": media_type}
-    client.put(f"{root}/manifests/{tag or digest}", data=data, headers=headers, timeout=10).raise_for_status()
-    return {"mediaType": media_type, "digest": digest, "size": len(data)}
+    _put_manifest(client, root, media_type, data, tag)
+    return {"mediaType": media_type, "digest": str(Digest.of(data)), "size": len(data)}
+
+
+def _put_manifest(client: requests.Session, root: str, media_type: str, data: bytes, tag: str | None) -> None:
+    place = f"{root}/manifests/{tag or Digest.of(data)}"
+    client.put(place, data=data, headers={"Content-Type": media_type}, timeout=10).raise_for_status()

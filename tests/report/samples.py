@@ -4,7 +4,7 @@ import math
 
 from repro.runner.compare import Comparison, compare
 from repro.runner.documents import CellRun, ExpectedMetric, Failure, MeasuredMetric
-from repro.verify import Finding, ImageSummary, LockSummary, Outcome, RunSummary, Verdict
+from repro.verify.model import Finding, ImageSummary, LockSummary, Outcome, RunSummary, Verdict
 from tests.verify.samples import INFO
 
 IMAGE = ImageSummary("churn:1", f"sha256:{'ab' * 32}", ("churn:1",), (), "linux/amd64")

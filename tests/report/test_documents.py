@@ -25,7 +25,8 @@ from repro.report.summaries import (
     lock_text,
 )
 from repro.runner.documents import same_bits
-from repro.verify import Finding, Verdict, parse_verdict, render_verdict
+from repro.verify.document import parse_verdict, render_verdict
+from repro.verify.model import Finding, Verdict
 from tests.lock.samples import full_lock
 from tests.report.samples import VERDICTS
 from tests.verify.samples import NAME, SOURCES, image_of, sample_lock

@@ -8,7 +8,7 @@ import pytest
 
 from repro.report.style import Style, human_size, human_time, printable
 from repro.report.terminal import verdict_text
-from repro.verify import Finding, Outcome, RunSummary
+from repro.verify.model import Finding, Outcome, RunSummary
 from tests.report.samples import VERDICTS, verdict
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from repro_oci.builder import OciBuilder
 
 from repro.digest import Digest
 from repro.errors import IntegrityError
@@ -14,7 +15,6 @@ from repro.oci.image import Image
 from repro.oci.streams import open_plain
 from repro.plan import BuildPlan, make_plan
 from repro.progress import Silent
-from repro_oci.builder import OciBuilder
 from tests.builders import projects
 from tests.repro_oci import forged
 

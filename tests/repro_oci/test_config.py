@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from repro_oci.config import MadeLayer, image_config, image_manifest
 
 from repro.digest import Digest
 from repro.errors import IntegrityError
 from repro.oci.image import LAYER_GZIP, Descriptor
 from repro.plan import BuildPlan
-from repro_oci.config import MadeLayer, image_config, image_manifest
 from tests.builders import projects
 from tests.repro_oci import forged
 

@@ -27,12 +27,22 @@ def make_base(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=False)
 
 
-def archive(*arguments: object) -> None:
-    subprocess.run([sys.executable, "-I", "-S", "-B", ARCHIVE, *map(str, arguments)], check=True)
+def archive(*arguments: object) -> str:
+    command = [sys.executable, "-I", "-S", "-B", ARCHIVE, *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--pyhton", "3.11.7"], ["--python", "3.11"], ["--from", "nowhere"], ["--tag"], ["--python"]]
+    "arguments",
+    [
+        ["--pyhton", "3.11.7"],
+        ["--python", "3.11"],
+        ["--from", "nowhere"],
+        ["--from", "registry", "--archive", "base.tar"],
+        ["--tag"],
+        ["--python"],
+        ["--archive"],
+    ],
 )
 def test_wrong_arguments(arguments: list[str]) -> None:
     done = make_base(*arguments)
@@ -40,7 +50,7 @@ def test_wrong_arguments(arguments: list[str]) -> None:
     assert done.stderr.strip()
 
 
-def test_without_an_engine(tmp_path: Path) -> None:
+def test_an_engine_that_is_named_and_does_not_answer(tmp_path: Path) -> None:
     done = make_base("--force", DOCKER_HOST=f"unix://{tmp_path}/none.sock")
     assert done.returncode == 4
     assert "scripts/setup-engine" in done.stderr
@@ -198,7 +208,7 @@ def test_a_root_file_system_becomes_an_image_of_a_known_id(tmp_path: Path) -> No
         writer.addfile(member, io.BytesIO(b"ID="))
     outputs = []
     for name in ("one.tar", "two.tar"):
-        archive("rootfs", rootfs, tmp_path / name, "some:tag", EPOCH)
+        archive("rootfs", rootfs, tmp_path / name, "some:tag", EPOCH, json.dumps({"Labels": {"a": "b=c"}}))
         outputs.append((tmp_path / name).read_bytes())
     assert outputs[0] == outputs[1]
     with tarfile.open(tmp_path / "one.tar") as reader:
@@ -210,4 +220,8 @@ def test_a_root_file_system_becomes_an_image_of_a_known_id(tmp_path: Path) -> No
     assert files[manifest["Layers"][0]] == rootfs.read_bytes()
     assert manifest["Config"] == hashlib.sha256(files[manifest["Config"]]).hexdigest() + ".json"
     assert config["created"] == "2023-06-10T00:00:00Z"
+    assert config["config"] == {"Labels": {"a": "b=c"}}
     assert manifest["RepoTags"] == ["some:tag"]
+    said = [archive("id", tmp_path / "one.tar"), archive("label", tmp_path / "one.tar", "a")]
+    assert said == [f"sha256:{manifest['Config'].removesuffix('.json')}\n", "b=c\n"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.tar", "rootfs.tar", "two.tar"]

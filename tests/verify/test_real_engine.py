@@ -16,7 +16,8 @@ from repro.lock import Baseline, Lock, Metric, Policy, Python, parse_lock, rende
 from repro.plan import layout, make_plan, runner_digest
 from repro.progress import Silent
 from repro.runner.compare import SAME
-from repro.verify import Outcome, verify
+from repro.verify.model import Outcome
+from repro.verify.stage import verify
 from tests.lock.samples import plain_lock
 from tests.verify.samples import baked_files
 

@@ -15,7 +15,9 @@ from repro.lock import Baseline, Lock, Metric, Policy, Tolerance, render_body, r
 from repro.plan import layout
 from repro.progress import Progress, Silent, Task
 from repro.runner.documents import Failure, MeasuredMetric
-from repro.verify import Outcome, Verdict, parse_verdict, render_verdict, unfinished, verify
+from repro.verify.document import parse_verdict, render_verdict
+from repro.verify.model import Outcome, Verdict
+from repro.verify.stage import unfinished, verify
 from tests.verify.samples import (
     INFO,
     NAME,
