@@ -1,11 +1,13 @@
 """An assembled image: documents at hand, layers in the cache, the base's layers wherever the base is."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from repro.digest import Digest
 from repro.errors import InfrastructureError
 from repro.oci.image import Descriptor, Image
+from repro.oci.sources import prefetch
 from repro_oci.cache import CachedLayer
 
 
@@ -57,3 +59,8 @@ class AssembledImage:
                 where=str(layer.path),
                 fix="Run the command again.",
             ) from error
+
+    def prefetch(self, numbers: Iterable[int]) -> None:
+        """Have the base bring those of its layers, several at a time (`repro.oci.sources.prefetch`)."""
+        below = len(self.base.layers)
+        prefetch(self.base, [number for number in numbers if number < below])

@@ -50,12 +50,18 @@ class Command:
     env: Mapping[str, str]
 
 
+def can_compile(target: str) -> bool:
+    """Whether programs for `target`, such as `linux/arm64`, run here."""
+    here = platform.machine()
+    return sys.platform == "linux" and _TARGETS.get(target) == _MACHINES.get(here, here)
+
+
 def check_machine(target: str) -> None:
     """Raise CannotCompileError when programs for `target`, such as `linux/arm64`, don't run here."""
-    here = platform.machine()
-    if sys.platform != "linux" or _TARGETS.get(target) != _MACHINES.get(here, here):
+    if not can_compile(target):
         raise CannotCompileError(
-            f"bytecode for {target} can't be compiled on {sys.platform} {here}: the image's own Python has to run",
+            f"bytecode for {target} can't be compiled on {sys.platform} {platform.machine()}: "
+            "the image's own Python has to run",
             fix=_FIX,
         )
 

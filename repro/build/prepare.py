@@ -86,7 +86,9 @@ def open_project(
         IntegrityError: The lock is damaged, or the project is not what it says.
     """
     lock, body = load_lock(lock_path, progress)
-    options = replace(lock.image, encoding=encoding or lock.image.encoding, bytecode=bytecode or lock.image.bytecode)
+    options = replace(lock.image, encoding=encoding or lock.image.encoding)
+    if bytecode is not None:
+        options = replace(options, bytecode=bytecode, compiled=None)
     root = lock_path.resolve().parent
     checking = progress.start("checking the project", len(lock.files))
     files = check_project(_advancing(lock.files, checking), root, project_store(root))
@@ -112,7 +114,7 @@ def _predicted(project: Project, plan: BuildPlan) -> PredictedImage | None:
     """What the lock says of this image, as far as the options that were asked for leave it true."""
     options, captured = project.lock.image, project.captured
     found = next((image for image in project.lock.predicted if image.target == plan.target), None)
-    if found is None or options.bytecode != captured.bytecode:
+    if found is None or (options.bytecode, options.compiled) != (captured.bytecode, captured.compiled):
         return None
     if options.encoding == captured.encoding:
         return found

@@ -24,7 +24,7 @@ from repro.capture.packages.lock_packages import lock_packages
 from repro.capture.packages.origins import built_wheel, local_wheel
 from repro.capture.packages.runner_packages import lock_runner
 from repro.capture.packages.settings import IndexFlags, load_settings
-from repro.capture.predict import Predictor
+from repro.capture.predict import Predictor, image_options
 from repro.capture.probe import probe
 from repro.capture.project import Project, open_project, previous_lock
 from repro.capture.request import CaptureRequest, CaptureResult
@@ -134,7 +134,7 @@ class _Capture:
             outputs=evidence.outputs,
             packages=packages,
             runner=runner,
-            image=self._image_options(),
+            image=image_options(self._image(), targets, self.progress),
             modules=evidence.modules,
         )
         told = (*warnings, *unseen, *evidence.warnings, *baseline_warnings(metrics))
@@ -154,13 +154,10 @@ class _Capture:
         )
         return predictor.predict(seen.lock, self.project.root)
 
-    def _image_options(self) -> ImageOptions:
+    def _image(self) -> ImageOptions:
         chosen = self.project.config.image
-        return replace(
-            chosen,
-            encoding=self.request.encoding or chosen.encoding,
-            bytecode=self.request.bytecode or chosen.bytecode,
-        )
+        encoding, bytecode = self.request.encoding, self.request.bytecode
+        return replace(chosen, encoding=encoding or chosen.encoding, bytecode=bytecode or chosen.bytecode)
 
     def _sources(self, evidence: Evidence) -> list[str]:
         """The text of the subject and of every local module that it imported."""

@@ -4,17 +4,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from repro_oci.image_python import CannotCompileError
+from repro_oci.image_python import CannotCompileError, can_compile
 
 from repro.engines import DockerEngine
 from repro.http import Session
-from repro.lock import Lock, PredictedImage, render_body
+from repro.lock import ImageOptions, Lock, PredictedImage, parse_lock, render_body
 from repro.plan import Assembler, make_plan, runner_sources
 from repro.plan.supplies import LockedSupplies
 from repro.progress import Progress
 from repro.registry import Registry
 from repro.store import ObjectStore, project_store
 from repro.transfer.base import find_base
+
+
+def image_options(chosen: ImageOptions, targets: tuple[str, ...], progress: Progress) -> ImageOptions:
+    """What was chosen, with bytecode only where this machine can compile it: then every image can be predicted."""
+    able = tuple(target for target in targets if can_compile(target))
+    if chosen.bytecode == "none" or able == targets:
+        return chosen
+    others = ", ".join(sorted(set(targets) - set(able)))
+    progress.note(f"Images for {others} get no compiled modules: their Python doesn't run on this machine")
+    return replace(chosen, compiled=able) if able else replace(chosen, bytecode="none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +59,13 @@ class Predictor:
             IntegrityError: A download isn't what was locked, or packages overwrite each other's files.
             InfrastructureError: The base or a file can't be had.
         """
-        found = [self._image(lock, root, target) for target in lock.targets]
+        body = render_body(lock)
+        as_read = parse_lock(body)  # in the order in which builds will see everything
+        found = [self._image(as_read, body, root, target) for target in lock.targets]
         return replace(lock, predicted=tuple(image for image in found if image is not None))
 
-    def _image(self, lock: Lock, root: Path, target: str) -> PredictedImage | None:
-        plan = make_plan(lock, render_body(lock), runner_sources(), target)
+    def _image(self, lock: Lock, body: bytes, root: Path, target: str) -> PredictedImage | None:
+        plan = make_plan(lock, body, runner_sources(), target)
         supplies = LockedSupplies(
             plan,
             {file.sha256: root / file.path for file in lock.files},

@@ -60,10 +60,7 @@ def lock_system(
     found: list[SystemPackage] = []
     for target in sorted(bases):
         work = _Target(target, bases[target], sessions, cache, progress, frozenset(skip_scripts))
-        found += work.lock(asked, [need for need in needs.get(target, ()) if need.required])
-        for need in needs.get(target, ()):
-            if not need.required:
-                progress.note(f"{need.soname} is not in the image; only parts that the run did without need it")
+        found += work.lock(asked, needs.get(target, ()))
     unused = sorted(set(skip_scripts) - {package.name for package in found})
     if unused:
         progress.warn(f"[system] skip-scripts names packages that are not needed: {', '.join(unused)}")
@@ -84,15 +81,18 @@ class _Target:
 
     def lock(self, asked: Sequence[str], needs: Sequence[Need]) -> list[SystemPackage]:
         requests = [Request(name, "asked", version) for name, _, version in (text.partition("=") for text in asked)]
-        if needs:
-            requests += self._providers(needs, must=bool(asked))
-        if not requests:
-            return []
-        packages = [self._locked(choice) for choice in self._choices(requests)]
+        required = [need for need in needs if need.required]
+        if required:
+            requests += self._providers(required, must=bool(asked))
+        packages = [self._locked(choice) for choice in self._choices(requests)] if requests else []
         files = self._fetched(packages)
         layer = system_layer([(package, files[package.sha256]) for package in packages], self.base, self.cache)
         for note in layer.notes:
             self.progress.warn(f"system packages ({self.target}): {note}")
+        brought = {entry.path.rpartition("/")[2] for entry in layer.entries}
+        for need in needs:
+            if not need.required and need.soname not in brought:
+                self.progress.note(f"{need.soname} is not in the image; only parts that the run did without need it")
         return packages
 
     @property

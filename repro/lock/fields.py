@@ -186,6 +186,7 @@ def _image(table: Table) -> ImageOptions:
     return ImageOptions(
         encoding=table.choice("encoding", ENCODINGS),
         bytecode=table.choice("bytecode", BYTECODES),
+        compiled=table.targets("compiled") if table.has("compiled") else None,
     )
 
 

@@ -256,10 +256,12 @@ class ImageOptions:
     Attributes:
         encoding: How layers are compressed (docs/formats/image.md).
         bytecode: Which modules get compiled bytecode: those that the run imported, all, or none.
+        compiled: Targets whose images get it, where some can't: only the image's own Python can compile. None for all.
     """
 
     encoding: Encoding = "splice"
     bytecode: Bytecode = "used"
+    compiled: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ def check_whole(root: Table, lock: Lock) -> None:
     _check_packages(root, lock)
     _check_system(root, lock)
     _check_modules(root, lock)
+    _check_target(root, "image.compiled", lock.image.compiled or (), lock)
     _check_distinct(root, "predicted", "target", (image.target for image in lock.predicted))
     for number, image in enumerate(lock.predicted):
         _check_target(root, f"predicted[{number}].target", [image.target], lock)

@@ -121,7 +121,9 @@ def _image(lock: Lock) -> Iterator[str]:
             "glibc": base.glibc,
         },
     )
-    yield _table("image", {"encoding": lock.image.encoding, "bytecode": lock.image.bytecode})
+    image = lock.image
+    compiled = None if image.compiled is None else tuple(sorted(image.compiled))
+    yield _table("image", {"encoding": image.encoding, "bytecode": image.bytecode, "compiled": compiled})
 
 
 def _surroundings(environment: Environment, policy: Policy) -> Iterator[str]:

@@ -117,28 +117,33 @@ def runner(lock: Lock, sources: Mapping[str, bytes], target: str) -> Layer:
 
 def bytecode(lock: Lock, target: str) -> list[Layer]:
     """Compiled modules in a layer of their own: what they are made from keeps its layer whatever gets compiled."""
-    items = [*_library_bytecode(lock), *_wheel_bytecode(lock, target)]
+    items = [*_library_bytecode(lock), *_wheel_bytecode(lock, target)] if _compiles(lock, target) else []
     return [Layer("bytecode", "compiled modules", tuple(items))] if items else []
+
+
+def _compiles(lock: Lock, target: str) -> bool:
+    image = lock.image
+    return image.bytecode != "none" and (image.compiled is None or target in image.compiled)
 
 
 def _library_bytecode(lock: Lock) -> list[Compile]:
     """The standard library's, where it is the packed one; a base's own is the base's affair."""
     modules = lock.modules.get(LIBRARY, ()) if lock.image.bytecode == "used" else None
     unpacked = [item for layer in interpreter(lock) for item in layer.items if isinstance(item, Unpack)]
-    return [] if lock.image.bytecode == "none" or modules == () else [Compile(item, modules) for item in unpacked]
+    return [] if modules == () else [Compile(item, modules) for item in unpacked]
 
 
 def _wheel_bytecode(lock: Lock, target: str) -> Iterator[Compile]:
     for package in sorted(lock.packages, key=lambda package: package.name):
         modules = lock.modules.get(package.name, ()) if lock.image.bytecode == "used" else None
-        if lock.image.bytecode != "none" and modules != ():
+        if modules != ():
             for wheel in wheels_of(package, target, layout.ENVIRONMENT):
                 yield Compile(wheel, modules)
 
 
 def runner_bytecode(lock: Lock, target: str) -> list[Layer]:
     """Every module of the runner's own packages: the same few in every image."""
-    if lock.image.bytecode == "none":
+    if not _compiles(lock, target):
         return []
     packages = sorted(lock.runner.packages, key=lambda package: package.name)
     wheels = [

@@ -10,12 +10,12 @@ from repro.store.usage import Removed, Unit
 
 _PARTS = {
     "artifacts": "downloads: wheels, packages, base images",
+    "builds": "which lock is being built",
+    "facts-1": "what base images hold",
     "http": "answers of package indexes",
     "layers": "assembled layers",
-    "python": "interpreters of images, for compiling",
-    "bases": "what base images hold",
+    "pythons": "interpreters of images, for compiling",
     "rootfs": "unpacked images, for bubblewrap",
-    "debian": "indexes of Debian packages",
 }
 
 

@@ -205,6 +205,14 @@ def test_all_modules_are_compiled_on_demand_or_none() -> None:
     assert not [layer.name for layer in none.layers if "bytecode" in layer.name]
 
 
+def test_only_targets_that_could_be_compiled_get_bytecode() -> None:
+    modules = {"six": ("six",)}
+    elsewhere = ImageOptions(compiled=("linux/arm64",))
+    assert _compiled(_lock(modules=modules, image=elsewhere)) == {}
+    assert "runner-bytecode" not in [layer.name for layer in _plan(_lock(image=elsewhere)).layers]
+    assert list(_compiled(_lock(modules=modules, image=ImageOptions(compiled=("linux/amd64",))))) == ["six"]
+
+
 def test_a_base_keeps_the_bytecode_of_its_own_library() -> None:
     lock = replace(_on_base("3.11.7"), modules={"python": ("json",), "six": ("six",)})
     assert list(_compiled(lock)) == ["six"]
