@@ -72,7 +72,7 @@ def capture(request: CaptureRequest, progress: Progress, environ: Mapping[str, s
     work = _Capture(project, request, progress, environ)
     previous = previous_lock(project)
     seen = work.see()
-    lock = work.predicted(seen) if request.predict else seen.lock
+    lock = work.predicted(seen)
     data = render_lock(lock)
     if data != previous:
         atomic_write(project.output, data)
@@ -141,18 +141,20 @@ class _Capture:
         return _Seen(lock, directory, told, client.file_sessions)
 
     def predicted(self, seen: _Seen) -> Lock:
-        """The lock with what its images will be, made here once: builds find them in the cache."""
-        engine = functools.cache(lambda: _engine(self.environ))
+        """The lock with what its images need of the system, and what they will be; builds find them in the cache."""
         predictor = Predictor(
             assembler=OciBuilder(),
             base=None,
             cache=artifact_cache(),
             sessions=seen.sessions,
-            engine=engine,
+            engine=functools.cache(lambda: _engine(self.environ)),
             registry=Registry(),
             progress=self.progress,
         )
-        return predictor.predict(seen.lock, self.project.root)
+        asked, lock = self.project.config.system, seen.lock
+        if self.request.predict or asked.apt:
+            lock = predictor.with_system(lock, self.project.root, asked)
+        return predictor.predict(lock, self.project.root) if self.request.predict else lock
 
     def _image(self) -> ImageOptions:
         chosen = self.project.config.image
