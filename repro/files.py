@@ -42,9 +42,10 @@ def disk_errors(path: Path, reasons: Mapping[int, str] = _DISK) -> Iterator[None
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, mode: int = 0o644, *, durable: bool = True) -> Iterator[BinaryIO]:
     """A stream to a temporary file beside `path`, flushed, fsynced and renamed over it on success.
 
+    With `durable` off nothing waits for the disk: for caches, whose readers notice what a power cut damaged.
     On any error, Ctrl-C included, the temporary file is removed and `path` stays as it was.
     Raises InfrastructureError when the disk refuses.
     """
@@ -57,18 +58,20 @@ def atomic_file(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
             with os.fdopen(handle, "wb") as stream:
                 yield stream
                 stream.flush()
-                os.fsync(stream.fileno())
+                if durable:
+                    os.fsync(stream.fileno())
             temporary.chmod(mode)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_directory(path.parent)
+        if durable:
+            _sync_directory(path.parent)
 
 
-def atomic_write(path: Path, data: bytes, mode: int = 0o644) -> None:
+def atomic_write(path: Path, data: bytes, mode: int = 0o644, *, durable: bool = True) -> None:
     """Replace `path` with `data` atomically (see `atomic_file`)."""
-    with atomic_file(path, mode) as stream:
+    with atomic_file(path, mode, durable=durable) as stream:
         stream.write(data)
 
 

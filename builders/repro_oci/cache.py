@@ -6,16 +6,16 @@
 import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from repro.digest import Digest
 from repro.errors import InfrastructureError
-from repro.files import atomic_write
+from repro.files import atomic_write, disk_errors
 from repro.oci.encodings import LayerBlob
 from repro.store import ObjectStore
-from repro.store.objects import Incoming
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class LayerCache:
     def __init__(self, directory: Path, *, fresh: bool = False) -> None:
         self.directory = directory
         self.fresh = fresh
-        self._blobs = ObjectStore(directory / "blobs")
+        self._blobs = ObjectStore(directory / "blobs", durable=False)
 
     def get(self, key: str) -> CachedLayer | None:
         """The layer made from these inputs, or None. Its use is noted; its bytes are hashed by whoever reads them."""
@@ -74,13 +74,25 @@ class LayerCache:
             os.utime(path)
         return CachedLayer(found, path)
 
-    def add(self, key: str, listing: list[Listed], write: Callable[[Incoming], LayerBlob]) -> CachedLayer:
-        """Have `write` produce a blob and keep it under `key`. Raises InfrastructureError when the disk refuses."""
-        with self._blobs.incoming() as incoming:
-            blob = write(incoming)
+    def add(
+        self, key: str, listing: list[Listed], write: Callable[[Callable[[bytes], object]], LayerBlob]
+    ) -> CachedLayer:
+        """Keep what `write` writes, a blob of which it knows the digest, under `key`.
+
+        Raises InfrastructureError when the disk refuses.
+        """
+        with disk_errors(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.directory)
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    blob = write(stream.write)
+                self._blobs.adopt(Path(name), blob.digest)
+            finally:
+                Path(name).unlink(missing_ok=True)
         lines = [[item.path, item.kind, item.content, item.origin] for item in listing]
-        atomic_write(self._listing(key), json.dumps(lines, separators=(",", ":")).encode())
-        atomic_write(self._record(key), json.dumps(_fields(blob), sort_keys=True).encode())
+        atomic_write(self._listing(key), json.dumps(lines, separators=(",", ":")).encode(), durable=False)
+        atomic_write(self._record(key), json.dumps(_fields(blob), sort_keys=True).encode(), durable=False)
         return CachedLayer(blob, self._blobs.path(blob.digest))
 
     def listing(self, key: str) -> list[Listed]:
@@ -105,7 +117,7 @@ class LayerCache:
 
     def note(self, key: str) -> None:
         """Remember that a whole image is sound: its layers fit together and fit the base."""
-        atomic_write(self._note(key), b"")
+        atomic_write(self._note(key), b"", durable=False)
 
     def _record(self, key: str) -> Path:
         return self.directory / "records" / key[:2] / f"{key}.json"

@@ -18,7 +18,6 @@ from repro.oci.encodings import LayerBlob, write_layer
 from repro.oci.entry import Entry
 from repro.oci.tree import complete
 from repro.plan import Item
-from repro.store.objects import Incoming
 from repro_oci.cache import CachedLayer, LayerCache, Listed
 from repro_oci.items import item_entries
 
@@ -59,10 +58,10 @@ def keep(key: str, entries: Sequence[Entry], encoding: Encoding, cache: LayerCac
     """Write a layer of these entries to the cache. Raises as `assemble` does."""
     whole = complete(entries)
 
-    def write(incoming: Incoming) -> LayerBlob:
-        return write_layer(whole, encoding, incoming.write)
+    def blob(write: Callable[[bytes], object]) -> LayerBlob:
+        return write_layer(whole, encoding, write)
 
-    return cache.add(key, [_listed(entry) for entry in whole], write)
+    return cache.add(key, [_listed(entry) for entry in whole], blob)
 
 
 def run_jobs(

@@ -28,4 +28,4 @@ def system_entries_of(layer: Layer, base: Image, supplies: Supplies, directory: 
     files = supplies.bring([package.sha256 for package in packages])
     view = base_view(base_facts(base, directory))
     debs = [(package, files[package.sha256]) for package in packages]
-    return system_entries(debs, view, ObjectStore(directory / "artifacts"))
+    return system_entries(debs, view, ObjectStore(directory / "artifacts", durable=False))

@@ -17,7 +17,7 @@ def cache_directory(environ: Mapping[str, str] = os.environ) -> Path:
 
 def artifact_cache(environ: Mapping[str, str] = os.environ) -> ObjectStore:
     """Downloaded files by digest, laid out like a project's object store."""
-    return ObjectStore(cache_directory(environ) / "artifacts")
+    return ObjectStore(cache_directory(environ) / "artifacts", durable=False)
 
 
 def http_cache(environ: Mapping[str, str] = os.environ) -> Path:

@@ -72,10 +72,13 @@ class ObjectStore:
 
     Attributes:
         directory: Where they are; made on the first write.
+        durable: Whether objects are on the disk before they get their names. A cache, whose objects are hashed before
+            every use and can be had again, doesn't wait for that.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, durable: bool = True) -> None:
         self.directory = directory
+        self.durable = durable
 
     def path(self, digest: Digest) -> Path:
         """Where the object is or would be; its content isn't looked at."""
@@ -140,7 +143,8 @@ class ObjectStore:
                     incoming = Incoming(stream)
                     yield incoming
                     stream.flush()
-                    os.fsync(stream.fileno())
+                    if self.durable:
+                        os.fsync(stream.fileno())
                 temporary.chmod(_READ_ONLY)
                 self._settle(temporary, incoming.digest)
             finally:

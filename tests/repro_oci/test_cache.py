@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,13 @@ from repro_oci.cache import LayerCache, Listed
 from repro.digest import Digest
 from repro.errors import InfrastructureError
 from repro.oci.encodings import LayerBlob
-from repro.store.objects import Incoming
 
 KEY = "ab" * 32
 LISTING = [Listed("opt", "directory", "", ""), Listed("opt/x", "file", "00" * 32, "x.whl")]
 
 
-def write(incoming: Incoming) -> LayerBlob:
-    incoming.write(b"blob")
+def write(take: Callable[[bytes], object]) -> LayerBlob:
+    take(b"blob")
     return LayerBlob(Digest.of(b"tar"), Digest.of(b"blob"), 4, 3, "application/x")
 
 
@@ -53,8 +53,8 @@ def test_a_record_whose_blob_is_gone_or_short_is_a_layer_to_be_made_again(tmp_pa
 def test_a_write_that_fails_leaves_nothing_to_be_found(tmp_path: Path) -> None:
     cache = LayerCache(tmp_path)
 
-    def broken(incoming: Incoming) -> LayerBlob:
-        incoming.write(b"half")
+    def broken(take: Callable[[bytes], object]) -> LayerBlob:
+        take(b"half")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
