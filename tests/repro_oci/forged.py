@@ -63,18 +63,20 @@ def base(
     settings: Mapping[str, Any] | None = None,
     history: Sequence[Mapping[str, Any]] | None = None,
     docker: bool = False,
+    platform: str = "linux/amd64",
 ) -> ForgedBase:
     """A base with these layers and this runtime configuration."""
     tars = [tar(layer) for layer in layers or ({"usr": None, "lib": "usr/lib", "usr/lib": None},)]
     document = {
-        "architecture": "amd64",
-        "os": "linux",
+        "architecture": platform.partition("/")[2],
+        "os": platform.partition("/")[0],
         "config": dict(settings or {}),
         "rootfs": {"type": "layers", "diff_ids": [str(Digest.of(one)) for one in tars]},
         **({"history": list(history)} if history is not None else {}),
     }
     blobs = tuple(gzip.compress(one, mtime=0) for one in tars)
-    return ForgedBase(blobs, canonical(document), DOCKER_LAYER_GZIP if docker else LAYER_GZIP)
+    media_type = DOCKER_LAYER_GZIP if docker else LAYER_GZIP
+    return ForgedBase(blobs, canonical(document), media_type, platform)
 
 
 @dataclass
