@@ -21,7 +21,7 @@ engine:  ## a container engine: the one that answers, else Docker on Debian and 
 base: engine  ## a base image: from a registry, else made from Debian packages
 	@scripts/make-base
 
-demo: $(STAMP) base  ## capture, build and verify the examples
+demo: $(STAMP)  ## capture, build and verify the examples, without an engine where none answers
 	@scripts/demo $(VENV)
 
 test: $(STAMP) base  ## all tests, those against the real engine included

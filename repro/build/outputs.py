@@ -43,6 +43,11 @@ class Destination:
     base: str
     progress: Progress
 
+    @property
+    def references(self) -> list[str]:
+        """The names in full, as engines keep them: a name without a tag is its `latest`."""
+        return [tag if ":" in tag.rpartition("/")[2] else f"{tag}:latest" for tag in self.tags]
+
 
 def parse_output(text: str) -> Output:
     """Read `engine`, `registry`, `oci:DIRECTORY`, `oci-archive:FILE`. Raises UsageError for anything else."""
@@ -69,11 +74,11 @@ def deliver(images: Sequence[Image], output: Output, to: Destination) -> list[Bu
             return [_to_engine(_only(images), to)]
         case "layout":
             assert output.path is not None  # noqa: S101 - parse_output gives it
-            digest = write_layout(images, output.path, references=to.tags)
+            digest = write_layout(images, output.path, references=to.references)
             return _described(images, f"oci:{output.path}", to, digest)
         case "archive":
             assert output.path is not None  # noqa: S101 - parse_output gives it
-            digest = write_archive(images, output.path, references=to.tags)
+            digest = write_archive(images, output.path, references=to.references)
             return _described(images, f"oci-archive:{output.path}", to, digest)
         case "registry":
             return _to_registries(images, to)

@@ -1,8 +1,10 @@
 """Which modules of each package a run imported, as its trace tells: those that get bytecode in the image."""
 
+import functools
 import os
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from repro.capture.model import Interpreter
@@ -11,29 +13,46 @@ from repro.plan.layers import LIBRARY
 from repro.plan.module_files import chosen_sources, module_name
 from repro.runner.trace import Trace
 
+_SOURCE = ".py"
+_EXTENSION = re.compile(r"([^/.]+)(?:\.[^/]+)?\.(?:so|pyd)")
+"""Last part of an extension module's path; its tag isn't part of its name (PEP 3149)."""
+_NAME = re.compile(r"[^\s./\\]+(?:\.[^\s./\\]+)*")
+"""As locks have it. Files can have other names, and be opened, but not be imported by them."""
+
 
 def imported_modules(trace: Trace, interpreter: Interpreter, *, library: bool) -> dict[str, tuple[str, ...]]:
-    """Dotted names of the modules that any process of a run imported from source, by package, both sorted.
+    """Dotted names of the modules that any process of a run imported, by package, both sorted.
 
     Sources that were opened count as well as modules that were there in the end: a worker process that gets killed
     doesn't tell its modules, and what was imported before the trace began was never seen opened. Names are those of
-    files, so that it doesn't matter under which other names programs enter modules into `sys.modules`.
+    files, so that it doesn't matter under which other names programs enter modules into `sys.modules`, nor whether
+    there was bytecode. So every capture of the same state names the same modules.
 
     Args:
         trace: What the run did.
         interpreter: Whose packages count.
         library: Whether the standard library counts, as `repro.plan.layers.LIBRARY`: where Python itself is packed.
     """
-    files = {path for path in (*trace.modules.values(), *trace.reads) if path.endswith(".py")}
+    files = {*trace.modules.values(), *(path for path in trace.reads if path.endswith(_SOURCE))}
     found: defaultdict[str, set[str]] = defaultdict(set)
     for one in owned_files(files, interpreter):
         if not one.distribution.editable:  # such a list has what points to the source tree, which no wheel holds
-            found[one.distribution.name].add(module_name(one.path))
+            found[one.distribution.name].add(_name_of(one.path))
     for name, module in _editable(trace, interpreter):
         found[name].add(module)
     if library:
-        found[LIBRARY] |= set(_library(files, interpreter))
-    return {name: tuple(sorted(modules)) for name, modules in sorted(found.items()) if modules}
+        found[LIBRARY].update(_library(files, interpreter))
+    named = {name: tuple(sorted(filter(_NAME.fullmatch, modules))) for name, modules in sorted(found.items())}
+    return {name: modules for name, modules in named.items() if modules}
+
+
+def _name_of(path: str) -> str:
+    """The module that a file is, relative to an entry of sys.path; "" for what is no file of a module."""
+    folder, slash, last = path.rpartition("/")
+    extension = _EXTENSION.fullmatch(last)
+    if extension:
+        return f"{folder}{slash}{extension[1]}".replace("/", ".")
+    return module_name(path) if last.endswith(_SOURCE) else ""
 
 
 def _editable(trace: Trace, interpreter: Interpreter) -> Iterator[tuple[str, str]]:
@@ -42,16 +61,17 @@ def _editable(trace: Trace, interpreter: Interpreter) -> Iterator[tuple[str, str
         (one.name, _real(one.source_tree)) for one in interpreter.distributions if one.editable and one.source_tree
     ]
     for module, file in trace.modules.items():
-        place = _real(file) if trees and file.endswith(".py") else ""
+        place = _real(file) if trees else ""
         for name, tree in trees:
             if place.startswith(tree + os.sep) and not module.startswith("__"):
                 yield name, module
 
 
-def _library(files: Iterable[str], interpreter: Interpreter) -> Iterator[str]:
-    root = _real(interpreter.paths.get("stdlib", ""))
-    places = (_real(os.path.dirname(file)) + os.sep + os.path.basename(file) for file in files)  # noqa: PTH119, PTH120 - thousands
-    for path in chosen_sources((place.replace(os.sep, "/") for place in places), [root.replace(os.sep, "/")], None):
+def _library(files: Collection[str], interpreter: Interpreter) -> Iterator[str]:
+    root = _real(interpreter.paths.get("stdlib", "")).replace(os.sep, "/")
+    real = functools.cache(_real)
+    places = (os.path.join(real(folder), name) for folder, name in map(os.path.split, files))  # noqa: PTH118 - thousands
+    for path in chosen_sources((place.replace(os.sep, "/") for place in places), [root], None):
         yield module_name(path[len(root) + 1 :])
 
 

@@ -3,6 +3,7 @@
 How closures are found and layers are made is `repro.debian`'s; here it is decided what to ask for.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ from repro.progress import Progress
 from repro.store.objects import ObjectStore
 
 _SHOWN = 3
+_LOADED = re.compile(r"(?:usr/)?lib(?:64)?/(?:[a-z0-9_]+-linux-gnu/)?[^/]+")
+"""Paths of libraries that the loader finds by itself."""
 
 
 def lock_system(
@@ -208,4 +211,4 @@ class _Target:
 def _rank(soname: str, path: str, package: str) -> tuple[bool, int, str]:
     """Libraries in the loader's own directories first, then packages named alike, then by name."""
     alike = next((number for number, name in enumerate(policy_names(soname)) if package.startswith(name)), 9)
-    return path.count("/") > 3, alike, package  # noqa: PLR2004 - usr/lib/<multiarch>/<name>
+    return _LOADED.fullmatch(path) is None, alike, package

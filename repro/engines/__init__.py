@@ -1,10 +1,11 @@
-"""Container engines behind one small protocol. Callers name an engine or let `find_engine` look for one."""
+"""Engines that run images, behind one small protocol. Callers name one or let `find_engine` look for it."""
 
 from repro.engines.docker import DockerEngine
 from repro.engines.model import Engine, EngineInfo, ImageInfo, RunOutcome, RunSpec
-from repro.engines.select import Attempt, find_engine, probe_engines
+from repro.engines.select import ENGINES, Attempt, find_docker, find_engine, probe_engines
 
 __all__ = [
+    "ENGINES",
     "Attempt",
     "DockerEngine",
     "Engine",
@@ -12,6 +13,7 @@ __all__ = [
     "ImageInfo",
     "RunOutcome",
     "RunSpec",
+    "find_docker",
     "find_engine",
     "probe_engines",
 ]

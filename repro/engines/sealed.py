@@ -1,6 +1,5 @@
 """One sealed run of a container: created, followed to its end, emptied of its results, and removed whatever happens."""
 
-import codecs
 import contextlib
 import queue
 import shutil
@@ -20,6 +19,7 @@ from docker.types import LogConfig
 
 from repro.engines.archive import extract_members, open_archive
 from repro.engines.failures import TRANSPORT, closing_responses, engine_errors, to_the_end
+from repro.engines.lines import LOG_LINES, Lines
 from repro.engines.model import RunOutcome, RunSpec
 from repro.errors import InfrastructureError, IntegrityError
 
@@ -28,8 +28,6 @@ LABEL_RUN = "dev.repro.run"
 
 _TMP = "rw,exec,nosuid,nodev,mode=1777"
 _SHM = 1 << 30
-_LOG_LINES = 400
-_LONGEST_LINE = 1 << 16
 _KILL_SECONDS = 60.0
 _JOIN_SECONDS = 10.0
 _KILLED = 137
@@ -46,7 +44,7 @@ def run_sealed(api: APIClient, spec: RunSpec, on_output: Callable[[str], None] |
         started = time.monotonic()
         with engine_errors("start the container", spec.image):
             api.start(name)
-        log: deque[str] = deque(maxlen=_LOG_LINES)
+        log: deque[str] = deque(maxlen=LOG_LINES)
         timed_out = _follow(api, name, spec.timeout, _lines(output, log, on_output))
         seconds = time.monotonic() - started
         state = _final_state(api, name)
@@ -196,28 +194,12 @@ def _hang_up(stream: Any) -> None:
         stream.close()
 
 
-class _Lines:
-    """Bytes of one stream → lines; characters and lines may be cut anywhere between two pieces."""
-
-    def __init__(self) -> None:
-        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        self._rest = ""
-
-    def feed(self, data: bytes, *, final: bool = False) -> Iterator[str]:
-        """The lines that are complete now; with `final`, the unfinished one too."""
-        *lines, self._rest = (self._rest + self._decode(data, final)).split("\n")
-        if self._rest and (final or len(self._rest) > _LONGEST_LINE):
-            lines.append(self._rest)
-            self._rest = ""
-        return (line.removesuffix("\r") for line in lines)
-
-
 _Step = Callable[[float | None], bool]
 
 
 def _lines(output: _Output, log: deque[str], on_output: Callable[[str], None] | None) -> _Step:
     """A function that waits for one piece of output and passes its lines on; it says whether there may be more."""
-    streams = {1: _Lines(), 2: _Lines()}
+    streams = {1: Lines(), 2: Lines()}
 
     def emit(lines: Iterable[str]) -> None:
         for line in lines:

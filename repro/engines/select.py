@@ -1,11 +1,16 @@
-"""Finding the engine to use: the one that the person names, else the first that answers; every try is remembered."""
+"""Finding the engine to use: the one that the person names, else the first that answers; every try is remembered.
+
+Any engine can verify; only one that speaks the Docker API can build through it: `find_docker`.
+"""
 
 import getpass
 import os
 import socket
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import docker
 from docker.tls import TLSConfig
@@ -14,8 +19,14 @@ from docker.utils import kwargs_from_env
 from repro.engines.contexts import Context, current_context
 from repro.engines.docker import DockerEngine
 from repro.engines.failures import TRANSPORT
-from repro.engines.model import EngineInfo
-from repro.errors import InfrastructureError
+from repro.engines.model import Engine, EngineInfo
+from repro.errors import InfrastructureError, UsageError
+
+BUBBLEWRAP = "bubblewrap"
+ENGINES = ("docker", "podman", BUBBLEWRAP)
+"""Names by which a person can ask for an engine."""
+
+_E = TypeVar("_E", bound=Engine)
 
 _PING_SECONDS = 10
 _REQUEST_SECONDS = 120
@@ -32,7 +43,7 @@ class Attempt:
 
     Attributes:
         endpoint: `unix:///var/run/docker.sock`, `tcp://host:2376`, `ssh://user@host`.
-        source: Why it was looked at: `DOCKER_HOST`, `docker context NAME`, `default socket`, `podman socket`, …
+        source: Why it was looked at: `DOCKER_HOST`, `docker context NAME`, `default socket`, `bubblewrap`, …
         engine: What answered, or None.
         failure: Why nothing did, "" when something did.
         advice: What to do about that, or None.
@@ -43,6 +54,10 @@ class Attempt:
     engine: EngineInfo | None = None
     failure: str = ""
     advice: str | None = None
+
+    def __str__(self) -> str:
+        answered = f"{self.engine.name} {self.engine.version} answers" if self.engine else self.failure
+        return f"{self.source} ({self.endpoint}): {answered}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +73,78 @@ class _UnreachableError(Exception):
         self.advice = advice
 
 
-def find_engine(environ: Mapping[str, str] | None = None) -> DockerEngine:
-    """The engine that DOCKER_HOST or DOCKER_CONTEXT names, else the first of the usual ones that answers.
+def find_engine(name: str | None = None, environ: Mapping[str, str] = os.environ) -> Engine:
+    """The engine that was asked for, or one that answers.
+
+    That is the one that DOCKER_HOST or DOCKER_CONTEXT names, else the first of the usual ones; and bubblewrap, where
+    none answers and none was named.
+
+    Args:
+        name: One of `ENGINES`, or None.
+        environ: Where variables are.
 
     Raises:
-        InfrastructureError: None does; `problems` lists every try with its reason.
+        UsageError: There is no engine of this name.
+        InfrastructureError: None answers; `problems` lists every try with its reason.
     """
+    if name is not None and name not in ENGINES:
+        raise UsageError(f"there is no engine {name}", fix=f"One of these: {', '.join(ENGINES)}.")
+    return _first(name, _every(name, environ))
+
+
+def find_docker(environ: Mapping[str, str] = os.environ) -> DockerEngine:
+    """As `find_engine`, but only engines that speak the Docker API."""
+    return _first(None, _attempts(environ))
+
+
+def probe_engines(environ: Mapping[str, str] = os.environ) -> list[Attempt]:
+    """Every place where `find_engine` would look and what came of asking there; never raises."""
+    return [attempt for attempt, _ in _every(None, environ)]
+
+
+def _first(name: str | None, attempts: Iterable[tuple[Attempt, _E | None]]) -> _E:
+    """The first engine that answers and is called so."""
     tried = []
-    for attempt, engine in _attempts(os.environ if environ is None else environ):
-        if engine is not None:
+    for attempt, engine in attempts:
+        if engine is not None and attempt.engine is not None and name in {None, attempt.engine.name}:
             return engine
         tried.append(attempt)
-    advice = next((attempt.advice for attempt in tried if attempt.advice), INSTALL)
     raise InfrastructureError(
-        "no container engine answers",
-        problems=[f"{attempt.source} ({attempt.endpoint}): {attempt.failure}" for attempt in tried],
-        fix=advice,
+        f"{name} does not answer" if name else "no container engine answers",
+        problems=[str(attempt) for attempt in tried],
+        fix=advice_for(tried),
     )
 
 
-def probe_engines(environ: Mapping[str, str] | None = None) -> list[Attempt]:
-    """Every place where an engine may be and what came of asking there; never raises."""
-    return [attempt for attempt, _ in _attempts(os.environ if environ is None else environ)]
+def advice_for(tried: Sequence[Attempt]) -> str:
+    """What to do when none of these answered as it should: about a container engine, then about bubblewrap."""
+    engines = [attempt.advice for attempt in tried if attempt.advice and attempt.source != BUBBLEWRAP]
+    sandboxes = [attempt.advice for attempt in tried if attempt.advice and attempt.source == BUBBLEWRAP]
+    if len(tried) == len(sandboxes) == 1:
+        return sandboxes[0]
+    return " Or do without: ".join([*(engines or [INSTALL])[:1], *sandboxes])
+
+
+def _every(name: str | None, environ: Mapping[str, str]) -> Iterator[tuple[Attempt, Engine | None]]:
+    """Tries in the order that counts. A container engine that was named is not replaced when it is dead."""
+    if name != BUBBLEWRAP:
+        yield from _attempts(environ)
+    named = environ.get("DOCKER_HOST") or environ.get("DOCKER_CONTEXT")
+    if name == BUBBLEWRAP or (name is None and not named and sys.platform == "linux"):
+        yield _bubblewrap("named by the caller" if name else "no container engine answers", environ)
+
+
+def _bubblewrap(source: str, environ: Mapping[str, str]) -> tuple[Attempt, Engine | None]:
+    if sys.platform != "linux":
+        return Attempt("-", BUBBLEWRAP, failure="it runs on Linux only"), None
+    from repro.engines.bubblewrap import find_bubblewrap  # noqa: PLC0415 - it can't be imported elsewhere
+
+    try:
+        engine = find_bubblewrap(source, environ)
+    except InfrastructureError as error:
+        return Attempt(error.where or "bwrap", BUBBLEWRAP, failure=str(error), advice=error.fix), None
+    found = engine.info()
+    return Attempt(found.endpoint, BUBBLEWRAP, engine=found), engine
 
 
 def _attempts(environ: Mapping[str, str]) -> Iterator[tuple[Attempt, DockerEngine | None]]:

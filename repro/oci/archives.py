@@ -14,7 +14,7 @@ from repro.oci.documents import manifest_json, parse_config
 from repro.oci.image import CONFIG, LAYER, LAYER_GZIP, LAYER_ZSTD, Descriptor
 from repro.oci.layouts import INDEX_FILE, LAYOUT_FILE, Files, Layout, read_document
 from repro.oci.nodes import FIX, Node
-from repro.oci.sources import SourceImage, source_image
+from repro.oci.sources import Pinned, SourceImage, source_image
 from repro.oci.tar_files import tar_files
 
 MANIFEST_FILE = "manifest.json"
@@ -37,9 +37,8 @@ def open_archive(path: Path, reference: str | None, platform: str) -> SourceImag
         IntegrityError: It is damaged.
     """
     files = tar_files(path)
-    if is_layout(files):
-        return Layout(files).open(reference, platform)
-    return DockerArchive(files).open(reference, platform)
+    images = Layout(files) if is_layout(files) else DockerArchive(files)
+    return images.pinned(reference, platform).image
 
 
 def is_layout(files: Files) -> bool:
@@ -76,9 +75,9 @@ class DockerArchive:
         """The names that the images have here."""
         return tuple(sorted({tag for item in self._items for tag in item.tags}))
 
-    def open(self, reference: str | None, platform: str) -> SourceImage:
+    def pinned(self, reference: str | None, platform: str) -> Pinned:
         """See `open_archive`; `@sha256:…` is the digest of a configuration here: the image ID."""
-        items = [item for item in self._items if reference is None or reference in (*item.tags, f"@{self._id(item)}")]
+        items = [item for item in self._items if reference is None or self._is_called(item, reference)]
         found = {self._id(item): item for item in items}
         if len(found) != 1:
             many = "several images" if found else "no image"
@@ -87,7 +86,7 @@ class DockerArchive:
         image = self._image(items[0])
         if image.platform != platform:
             raise UsageError(f"there is no image for {platform}, only for {image.platform}", where=self._files.where)
-        return image
+        return Pinned(Digest.of(image.manifest), image.manifest, image, items[0].tags)
 
     def with_digest(self, digest: Digest, platform: str) -> SourceImage | None:
         """The image for a platform whose configuration, or made manifest, has this digest."""
@@ -96,6 +95,14 @@ class DockerArchive:
             if image.platform == platform and digest in {Digest.of(image.config), Digest.of(image.manifest)}:
                 return image
         return None
+
+    def every(self, reference: str | None) -> list[tuple[tuple[str, ...], SourceImage]]:
+        """The images that are called so (None: all), whatever their platform, each with its names here."""
+        items = [item for item in self._items if reference is None or self._is_called(item, reference)]
+        return [(item.tags, self._image(item)) for item in items]
+
+    def _is_called(self, item: "_Item", reference: str) -> bool:
+        return _short(reference) in map(_short, item.tags) or reference == f"@{self._id(item)}"
 
     def _listed(self) -> str:
         return ", ".join(self.references() or [f"@{self._id(item)}" for item in self._items])
@@ -115,9 +122,10 @@ class DockerArchive:
         return source_image(manifest, config, where, functools.partial(_open, self._files, paths))
 
     def _layer(self, path: str, diff_id: Digest) -> Descriptor:
-        size, compression = self._files.size(path), self._files.compression(path)
+        size = self._files.size(path)
         if size is None:
             raise IntegrityError(f"the layer {path} is missing", where=self._files.where, fix=FIX)
+        compression = self._files.compression(path)
         if not compression:
             return Descriptor(LAYER, diff_id, size)
         hasher = hashlib.sha256()
@@ -132,6 +140,11 @@ class _Item:
     config: str
     tags: tuple[str, ...]
     layers: tuple[str, ...]
+
+
+def _short(tag: str) -> str:
+    """A name as engines show it: some programs write Docker Hub's in full."""
+    return tag.removeprefix("docker.io/").removeprefix("library/")
 
 
 def _open(files: ArchiveFiles, paths: Mapping[Digest, str], layer: Descriptor) -> BinaryIO:

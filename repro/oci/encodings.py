@@ -25,6 +25,9 @@ else:
 FORMAT = 1
 """Version of the bytes that `write_layer` makes; docs/formats/image.md has its history."""
 
+MEDIA_TYPES: dict[Encoding, str] = {"splice": LAYER_GZIP, "gzip": LAYER_GZIP, "zstd": LAYER_ZSTD, "tar": LAYER}
+"""What a layer is called in each encoding (image-spec, layer.md)."""
+
 _BATCH = 1 << 17
 """Small pieces are joined up to this many bytes: one call each of hashing and writing, within the caches."""
 _SMALL = 1 << 16

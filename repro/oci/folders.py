@@ -7,7 +7,7 @@ import contextlib
 import errno
 import os
 import shutil
-import stat
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -128,10 +128,28 @@ def remove_in(handle: int | None, name: str) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory of ours whatever modes the directories in it have."""
-    for folder, names, _ in os.walk(path):
-        for name in names:
-            below = os.path.join(folder, name)  # noqa: PTH118 - paths of images may be no text
-            if not stat.S_ISLNK(os.lstat(below).st_mode):
-                os.chmod(below, 0o700)  # noqa: PTH101 - as above
-    shutil.rmtree(path)
+    """Remove a directory of ours, whatever modes the directories in it have and however deep they are.
+
+    Every directory is moved up before it is emptied: so no path gets too long, and nothing is nested in a call stack.
+    """
+    todo, prefix = [path], f".{uuid.uuid4().hex}-"
+    number = 0
+    while todo:
+        folder = todo.pop()
+        for entry in _entries(folder):
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)  # noqa: PTH108 - as scandir gives it
+                continue
+            number += 1
+            todo.append(path / f"{prefix}{number}")
+            os.chmod(entry.path, 0o700)  # noqa: PTH101 - moving a directory writes to it
+            os.rename(entry.path, todo[-1])  # noqa: PTH104 - as scandir gives it
+        if folder != path:
+            folder.rmdir()
+    path.rmdir()
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    folder.chmod(0o700)
+    with os.scandir(folder) as found:
+        return list(found)

@@ -59,7 +59,7 @@ class Image(Protocol):
     def open_layer(self, number: int) -> BinaryIO:
         """The blob of layer `number` (from 0), as it is in the manifest: compressed or not. Caller closes it.
 
-        What comes may be unchecked: whoever passes it on hashes it on the way (`repro.oci.image.Checked`).
+        What comes may be unchecked: whoever passes it on hashes it on the way (`repro.oci.streams.Checked`).
         Raises InfrastructureError when it can't be had, IntegrityError when it is known to be damaged.
         """
         ...

@@ -68,7 +68,7 @@ def nowhere(layers: Sequence[Descriptor]) -> None:
     raise InfrastructureError(
         f"a layer of the base image is no longer in the cache: {layers[0].digest}",
         where="repro.lock: base",
-        fix="Name a layout or an archive that holds the base, such as REPRO_BASE=oci:DIRECTORY.",
+        fix="Name a layout or an archive that holds the base: `repro build --base oci:DIRECTORY`.",
     )
 
 

@@ -7,15 +7,15 @@ from typing import BinaryIO, Protocol
 
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError, ReproError, UsageError
-from repro.oci.documents import REF_NAME, IndexEntry, parse_config, parse_index, parse_object
+from repro.oci.documents import REF_NAME, IndexEntry, is_index, parse_config, parse_index, parse_object
 from repro.oci.image import CONFIG, DOCKER_CONFIG, Descriptor
 from repro.oci.nodes import FIX
-from repro.oci.sources import MOST_DOCUMENT, SourceImage, find_manifest, source_image
+from repro.oci.sources import MOST_DOCUMENT, Pinned, SourceImage, find_manifest, source_image
 
 LAYOUT_FILE = "oci-layout"
 INDEX_FILE = "index.json"
-_NAMES = (REF_NAME, "io.containerd.image.name")
-"""Annotations with names of an image; Docker's and containerd's own say the name in full."""
+_NAMES = ("io.containerd.image.name", REF_NAME)
+"""Annotations with names of an image; Docker's and containerd's own say it in full, where the other is but a tag."""
 
 
 class Files(Protocol):
@@ -71,7 +71,7 @@ def open_layout(path: Path, reference: str | None, platform: str) -> SourceImage
         UsageError: It is no layout, or has no such image, or several.
         IntegrityError: It is damaged.
     """
-    return Layout(Folder(path)).open(reference, platform)
+    return Layout(Folder(path)).pinned(reference, platform).image
 
 
 class Layout:
@@ -92,20 +92,21 @@ class Layout:
         """The names that the images have here."""
         return tuple(sorted({name for entry in self._entries for name in _names(entry)}))
 
-    def open(self, reference: str | None, platform: str) -> SourceImage:
-        """See `open_layout`."""
+    def pinned(self, reference: str | None, platform: str) -> Pinned:
+        """See `open_layout`; with what is above and beside the image."""
         if reference is not None and reference.startswith("@"):
-            return self._at(_digest(reference, self._files.where), platform)
+            digest = _digest(reference, self._files.where)
+            return self._pinned(digest, self._at(digest, platform))
         entries = [entry for entry in self._entries if reference is None or reference in _names(entry)]
         if not entries:
             raise self._unknown(reference)
         offered: list[str] = []
-        found = {Digest.of(image.manifest): image for image in self._images(entries, platform, offered)}
+        found = {Digest.of(image.manifest): (top, image) for top, image in self._images(entries, platform, offered)}
         if not found:
             raise _not_for(self._files.where, platform, offered)
         if len(found) > 1:
             raise self._several(platform)
-        return next(iter(found.values()))
+        return self._pinned(*next(iter(found.values())))
 
     def with_digest(self, digest: Digest, platform: str) -> SourceImage | None:
         """The image for a platform whose manifest, index or configuration has this digest, wherever it is listed.
@@ -117,7 +118,7 @@ class Layout:
         if self._files.size(_blob(digest)) is not None and not _is_config(self._document(digest)):
             return self._at(digest, platform)
         images = self._images(self._entries, platform, [])
-        return next((image for image in images if Digest.of(image.config) == digest), None)
+        return next((image for _, image in images if Digest.of(image.config) == digest), None)
 
     def document(self, digest: Digest) -> bytes | None:
         """A manifest, index or configuration, None when it isn't here. Raises IntegrityError when it is damaged."""
@@ -132,8 +133,10 @@ class Layout:
         if not isinstance(version, str) or not version.startswith("1."):
             raise IntegrityError(f"an image layout of an unknown version: {version!r}", where=where)
 
-    def _images(self, entries: Sequence[IndexEntry], platform: str, offered: list[str]) -> Iterator[SourceImage]:
-        """The images for a platform that entries lead to; `offered` gets the other platforms that there are."""
+    def _images(
+        self, entries: Sequence[IndexEntry], platform: str, offered: list[str]
+    ) -> Iterator[tuple[Digest, SourceImage]]:
+        """The images for a platform, each with the digest that the index has; `offered` gets the other platforms."""
         for entry in entries:
             if entry.platform not in {None, platform}:
                 offered.append(str(entry.platform))
@@ -142,9 +145,18 @@ class Layout:
             if _is_artifact(data, self._where):
                 continue
             try:
-                yield self._image(data, platform)
+                yield entry.descriptor.digest, self._image(data, platform)
             except _OtherPlatformsError as error:
                 offered += error.offered
+
+    def _pinned(self, digest: Digest, image: SourceImage) -> Pinned:
+        listed = [entry for entry in self._entries if entry.descriptor.digest == digest]
+        names = dict.fromkeys(name for key in _NAMES for entry in listed if (name := entry.annotations.get(key)))
+        data = self._document(digest)
+        entries = parse_index(data, self._where).entries if is_index(data, self._where) else ()
+        here = {str(one.platform) for one in entries if self._files.size(_blob(one.descriptor.digest)) is not None}
+        others = sorted(here - {"None", "unknown/unknown", image.platform})
+        return Pinned(digest, data, image, tuple(names), tuple(self._image(data, one) for one in others))
 
     def _at(self, digest: Digest, platform: str) -> SourceImage:
         where = self._files.where

@@ -9,7 +9,7 @@ from repro.digest import Digest
 from repro.errors import UsageError
 from repro.oci.archives import DockerArchive, is_layout
 from repro.oci.layouts import Folder, Layout
-from repro.oci.sources import SourceImage
+from repro.oci.sources import Pinned, SourceImage
 from repro.oci.tar_files import tar_files
 
 Kind = Literal["oci", "oci-archive", "docker-archive"]
@@ -23,7 +23,7 @@ class Images(Protocol):
         """The names that they have there."""
         ...
 
-    def open(self, reference: str | None, platform: str) -> SourceImage:
+    def pinned(self, reference: str | None, platform: str) -> Pinned:
         """One by its name (see `repro.oci.layouts.open_layout`)."""
         ...
 

@@ -29,6 +29,10 @@ class Shelf:
         self._directory = directory
         self._incoming = directory / "incoming"
 
+    def place(self, digest: Digest) -> Path:
+        """Where the directory of this digest is, or would be."""
+        return self._directory / digest.hex
+
     @contextlib.contextmanager
     def hold(self, digest: Digest, make: Callable[[Path], None]) -> Iterator[Path]:
         """The directory of this digest, kept for as long as the context lasts.
@@ -36,7 +40,7 @@ class Shelf:
         `make` fills an empty one where there is none. Raises InfrastructureError when the disk refuses, and whatever
         `make` raises; nothing is left behind then.
         """
-        place = self._directory / digest.hex
+        place = self.place(digest)
         handle = _hold(place)
         while handle is None:
             self._add(place, make)

@@ -53,6 +53,25 @@ class SourceImage:
         self.bring([self.layers[number] for number in numbers])
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """An image with the digest that its place has for it.
+
+    Attributes:
+        digest: Of `document`.
+        document: The image's manifest, or the index by which the place lists it and images for other platforms.
+        image: The image.
+        names: The names that it has there, full ones first.
+        others: Those for other platforms, as far as they are there.
+    """
+
+    digest: Digest
+    document: bytes
+    image: SourceImage
+    names: tuple[str, ...]
+    others: tuple[SourceImage, ...] = ()
+
+
 @runtime_checkable
 class Prefetching(Protocol):
     """An image that may be elsewhere, and can bring several layers at a time."""

