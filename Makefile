@@ -25,13 +25,14 @@ demo: $(STAMP)  ## capture, build and verify the examples, without an engine whe
 	@scripts/demo $(VENV)
 
 test: $(STAMP) base  ## all tests, those against the real engine included
+	@scripts/setup-test-tools
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(STAMP)  ## lint, types, architecture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/shellcheck scripts/demo scripts/make-base scripts/setup-engine scripts/setup-venv .ci/run
+	@$(BIN)/shellcheck scripts/demo scripts/make-base scripts/setup-engine scripts/setup-test-tools scripts/setup-venv .ci/run
 	@$(BIN)/lint-imports --no-cache
 
 format: $(STAMP)  ## rewrite the code in the house format
