@@ -23,11 +23,13 @@ def _sources(folder: Path) -> set[str]:
     return {path.relative_to(folder.parent).as_posix() for path in files}
 
 
-def test_the_wheel_holds_exactly_the_two_packages(wheel: Path) -> None:
+def test_the_wheel_holds_exactly_its_packages(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert names == _sources(ROOT / "repro") | _sources(ROOT / "builders" / "repro_docker")
-    assert {"repro/py.typed", "repro_docker/py.typed", "repro/plan/runner_lock.toml"} <= names
+    packages = (ROOT / "repro", ROOT / "builders" / "repro_docker", ROOT / "builders" / "repro_oci")
+    assert names == {name for package in packages for name in _sources(package)}
+    assert {"repro/py.typed", "repro_docker/py.typed", "repro_oci/py.typed"} <= names
+    assert {"repro/plan/runner_lock.toml", "repro/debian/known-scripts.toml"} <= names
 
 
 def test_the_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
@@ -38,6 +40,6 @@ def test_the_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
     repro = tmp_path / "env" / "bin" / "repro"
     done = subprocess.run([repro, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "repro" in done.stdout
-    code = "from repro.build import find_builder; print(find_builder('docker').name)"
+    code = "from repro.build import find_builder; print(*(find_builder(name).name for name in ('docker', 'oci')))"
     done = subprocess.run([python, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "docker"
+    assert done.stdout.strip() == "docker oci"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from repro.digest import Digest
-from repro.errors import InfrastructureError, IntegrityError, ReproError, UsageError
+from repro.errors import InfrastructureError, IntegrityError, UsageError
 from repro.oci.documents import REF_NAME, IndexEntry, is_index, parse_config, parse_index, parse_object
 from repro.oci.image import CONFIG, DOCKER_CONFIG, Descriptor
 from repro.oci.nodes import FIX
@@ -213,7 +213,7 @@ def read_document(files: Files, path: str) -> bytes:
         return stream.read(MOST_DOCUMENT)
 
 
-class _OtherPlatformsError(ReproError):
+class _OtherPlatformsError(Exception):
     """Never leaves this module."""
 
     def __init__(self, offered: Sequence[str]) -> None:

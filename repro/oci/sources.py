@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from repro.digest import Digest
-from repro.errors import IntegrityError, ReproError
+from repro.errors import IntegrityError
 from repro.oci.documents import IndexEntry, is_index, parse_config, parse_index, parse_manifest
 from repro.oci.image import Descriptor, Image
 from repro.oci.nodes import FIX
@@ -112,7 +112,7 @@ def source_image(
 
 
 def find_manifest(
-    data: bytes, platform: str, read: Read, where: str, not_for: Callable[[Sequence[str]], ReproError]
+    data: bytes, platform: str, read: Read, where: str, not_for: Callable[[Sequence[str]], Exception]
 ) -> tuple[bytes, bytes]:
     """The manifest and the configuration for a platform, starting from a manifest or an index.
 
@@ -125,7 +125,7 @@ def find_manifest(
 
     Raises:
         IntegrityError: A document is damaged.
-        ReproError: What `not_for` made.
+        Exception: What `not_for` made.
     """
     offered: set[str] = set()
     found = _Search(platform, read).below(data, where, offered)

@@ -25,12 +25,21 @@ def wheel(folder: Path, package: str, members: Mapping[str, bytes]) -> WheelAtHa
     return WheelAtHand(package, Digest.of_file(path), path)
 
 
-def needs(*wheels: WheelAtHand, base: BaseView = BASE, provided: Collection[str] = (), **imported: set[str]) -> list[Need]:
+def needs(
+    *wheels: WheelAtHand, base: BaseView = BASE, provided: Collection[str] = (), **imported: set[str]
+) -> list[Need]:
     return list(missing_libraries(wheels, base, "linux/amd64", imported=imported, provided=provided))
 
 
 def test_only_what_nobody_brings(tmp_path: Path) -> None:
-    libraries = ["libgomp.so.1", "libc.so.6", "ld-linux-x86-64.so.2", "libpython3.11.so.1.0", "libz.so.1", "libown-1a2b.so.1"]
+    libraries = [
+        "libgomp.so.1",
+        "libc.so.6",
+        "ld-linux-x86-64.so.2",
+        "libpython3.11.so.1.0",
+        "libz.so.1",
+        "libown-1a2b.so.1",
+    ]
     one = wheel(
         tmp_path,
         "one",

@@ -1,5 +1,6 @@
 """System packages from an archive of our own: asked for, needed, impossible."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -147,7 +148,15 @@ def test_a_base_without_archives_is_refused_only_when_packages_are_asked_for(loc
         lock(["liba1"], base)
 
 
-def test_a_needed_package_that_does_not_fit_the_base_is_warned_about(archive: Archive, lock: Lock, heard: Heard) -> None:
+def test_a_base_that_does_not_say_what_it_has(archive: Archive, lock: Lock) -> None:
+    archive.publish()
+    with pytest.raises(UsageError, match="no list of its packages"):
+        lock(["liba1"], archive.base(files={"var/lib/dpkg/status": b""}))
+
+
+def test_a_needed_package_that_does_not_fit_the_base_is_warned_about(
+    archive: Archive, lock: Lock, heard: Heard
+) -> None:
     library(archive, "liba1", "liba.so.1", depends="core (= 2)")
     library(archive, "libb1", "libb.so.1")
     archive.publish()
@@ -166,7 +175,7 @@ def test_an_old_base_is_served_from_the_archive_of_its_time(
 ) -> None:
     """As official images: made last year, while the archive has gone on to newer versions that need each other."""
     monkeypatch.setattr("repro.debian.sources.SNAPSHOT", server.url)
-    monkeypatch.setattr("repro.debian.sources._PUBLIC", _any_host())
+    monkeypatch.setattr("repro.debian.sources._PUBLIC", re.compile(r"https?://[^/]+/(debian(?:-security)?)(?=/|$)"))
     monkeypatch.setattr("repro.debian.sources._HOST", server.url)
     library(archive, "libgomp1", "libgomp.so.1", version="2", depends="core (= 2)")
     archive.publish()
@@ -182,12 +191,6 @@ def test_an_old_base_is_served_from_the_archive_of_its_time(
     (found,) = lock([], archive.base(control("core", "1"), files=files), need("libgomp.so.1"))
     assert (found.version, found.url) == ("1", old.url)
     assert heard.notes[0] == "the base image is older than its archive; the archive of its time is looked at, too"
-
-
-def _any_host():  # type: ignore[no-untyped-def]
-    import re
-
-    return re.compile(r"https?://[^/]+/(debian(?:-security)?)(?=/|$)")
 
 
 def test_unknown_scripts_stop_capture_and_may_be_left_out(archive: Archive, lock: Lock, heard: Heard) -> None:

@@ -72,7 +72,9 @@ def control(name: str, version: str = "1.0-1", architecture: str = "amd64", **fi
     return "".join(f"{key}: {value}\n" for key, value in lines.items())
 
 
-def deb(text: str, items: Iterable[Item] = (), *, files: Mapping[str, bytes] | None = None, md5sums: bool = True) -> bytes:
+def deb(
+    text: str, items: Iterable[Item] = (), *, files: Mapping[str, bytes] | None = None, md5sums: bool = True
+) -> bytes:
     """A .deb with the control file `text`, unpacking `items`; `files` are more of its control archive."""
     items = [Item("./"), *items]
     inside = [Item("./control", text.encode()), *(Item(f"./{name}", data) for name, data in (files or {}).items())]
@@ -158,7 +160,9 @@ class Archive:
             f"main/binary-{name}/Packages.xz": lzma.compress("\n".join(items).encode())
             for name, items in self.paragraphs.items()
         }
-        indexes |= {f"main/Contents-{name}.gz": gzip.compress(text.encode(), mtime=0) for name, text in self.contents.items()}
+        indexes |= {
+            f"main/Contents-{name}.gz": gzip.compress(text.encode(), mtime=0) for name, text in self.contents.items()
+        }
         for path, data in indexes.items():
             place = f"{path.rpartition('/')[0]}/by-hash/SHA256/{Digest.of(data).hex}" if self.by_hash else path
             self.server.add(f"{self.root}/dists/{self.suite}/{place}", data)
@@ -188,7 +192,7 @@ class Archive:
             "etc/os-release": b'ID=debian\nVERSION_CODENAME="bookworm"\n',
             "etc/apt/sources.list": listed.encode(),
             "usr/share/keyrings/ours.gpg": KEYRING,
-            "var/lib/dpkg/status": status(*installed),
+            "var/lib/dpkg/status": status(control("base-files"), *installed),
         }
         return view(files={**contents, **(files or {})})
 
@@ -196,7 +200,11 @@ class Archive:
 def elf(soname: str = "", needed: Iterable[str] = (), machine: int = 62, runpath: str = "") -> bytes:
     """The least that the loader takes for a shared library: headers, a string table and a dynamic section."""
     strings, tags = b"\0", []
-    for tag, text in [*((1, name) for name in needed), *((14, soname),) * bool(soname), *((29, runpath),) * bool(runpath)]:
+    for tag, text in [
+        *((1, name) for name in needed),
+        *((14, soname),) * bool(soname),
+        *((29, runpath),) * bool(runpath),
+    ]:
         tags.append((tag, len(strings)))
         strings += text.encode() + b"\0"
     place = 64 + 2 * 56

@@ -41,7 +41,9 @@ def test_the_highest_priority_wins_and_slaves_follow_where_their_files_are() -> 
     tree = tree_with("usr/bin/gawk", "usr/bin/mawk", "usr/share/man/man1/gawk.1.gz")
     man = Slave("awk.1.gz", "/usr/share/man/man1/awk.1.gz", "/usr/share/man/man1/gawk.1.gz")
     low = Alternative("awk", "/usr/bin/awk", "/usr/bin/mawk", 5)
-    high = Alternative("awk", "/usr/bin/awk", "/usr/bin/gawk", 10, (man, Slave("nawk", "/usr/bin/nawk", "/usr/bin/gone")))
+    high = Alternative(
+        "awk", "/usr/bin/awk", "/usr/bin/gawk", 10, (man, Slave("nawk", "/usr/bin/nawk", "/usr/bin/gone"))
+    )
     install_alternatives(tree, [low, high], "here")
     assert links(tree) == {
         "etc/alternatives/awk": "/usr/bin/gawk",

@@ -6,7 +6,14 @@ from repro.debian.base import BaseView, debian_architecture, is_wanted, resolve
 from repro.errors import IntegrityError, UsageError
 from tests.debian.forge import control, view
 
-LINKS = {"lib": "usr/lib", "etc/os-release": "../usr/lib/os-release", "a": "/b", "b": "c/../../d", "round": "trip", "trip": "round"}
+LINKS = {
+    "lib": "usr/lib",
+    "etc/os-release": "../usr/lib/os-release",
+    "a": "/b",
+    "b": "c/../../d",
+    "round": "trip",
+    "trip": "round",
+}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +42,9 @@ def test_links_in_circles() -> None:
 
 
 def test_os_release_behind_its_link() -> None:
-    base = view(links={"etc/os-release": "../usr/lib/os-release"}, files={"usr/lib/os-release": b'ID=debian\nNAME="X Y"\n# z\n'})
+    base = view(
+        links={"etc/os-release": "../usr/lib/os-release"}, files={"usr/lib/os-release": b'ID=debian\nNAME="X Y"\n# z\n'}
+    )
     assert base.release == {"ID": "debian", "NAME": "X Y"}
 
 
@@ -53,7 +62,11 @@ def test_only_installed_packages_count_from_both_databases() -> None:
 
 
 def test_which_files_are_wanted() -> None:
-    wanted = ["etc/apt/sources.list.d/debian.sources", "var/lib/dpkg/status", "usr/share/keyrings/debian-archive-keyring.gpg"]
+    wanted = [
+        "etc/apt/sources.list.d/debian.sources",
+        "var/lib/dpkg/status",
+        "usr/share/keyrings/debian-archive-keyring.gpg",
+    ]
     assert all(map(is_wanted, wanted))
     assert not any(map(is_wanted, ["etc/passwd", "var/lib/dpkg/info/x.list", "usr/lib/x/libx.so.1"]))
 
@@ -68,6 +81,10 @@ def test_a_view_of_facts_that_others_read() -> None:
 
 
 def test_architectures() -> None:
-    assert [debian_architecture(name) for name in ("linux/amd64", "linux/arm64", "linux/arm64/v8")] == ["amd64", "arm64", "arm64"]
+    assert [debian_architecture(name) for name in ("linux/amd64", "linux/arm64", "linux/arm64/v8")] == [
+        "amd64",
+        "arm64",
+        "arm64",
+    ]
     with pytest.raises(UsageError, match="not for linux/s390x"):
         debian_architecture("linux/s390x")

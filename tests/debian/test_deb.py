@@ -69,7 +69,9 @@ def test_every_compression(read: Read, kind: str) -> None:
     compress = {".tar": bytes, ".tar.gz": gzip.compress, ".tar.xz": lzma.compress, ".tar.zst": zstd.compress}[kind]
     big = bytes(range(256)) * 5000
     inner = [tar([Item("./control", control("x").encode())]), tar([Item("./big", big)])]
-    found = read(ar([("debian-binary", b"2.0\n"), *zip((f"control{kind}", f"data{kind}"), map(compress, inner), strict=True)]))
+    found = read(
+        ar([("debian-binary", b"2.0\n"), *zip((f"control{kind}", f"data{kind}"), map(compress, inner), strict=True)])
+    )
     body = found.files[0].body
     assert body is not None
     assert b"".join(body.plain()) == big
@@ -168,7 +170,10 @@ def test_another_package_than_was_locked(read: Read, fields: dict[str, str]) -> 
         (of(Item("./a", b"x" * 5000))[:-300], "cut off"),
         (packed(tar([Item("./control", control("x").encode())]), b"no tar at all" * 100), "data archive is damaged"),
         (packed(b"no tar at all" * 100, tar([])), "control archive is damaged"),
-        (ar([("debian-binary", b"2.0\n"), ("control.tar.gz", b""), ("data.tar", b"")])[:-70] + b"x" * 70, "damaged|cut off"),
+        (
+            ar([("debian-binary", b"2.0\n"), ("control.tar.gz", b""), ("data.tar", b"")])[:-70] + b"x" * 70,
+            "damaged|cut off",
+        ),
     ],
 )
 def test_damaged_packages(read: Read, data: bytes, complaint: str) -> None:
@@ -177,7 +182,10 @@ def test_damaged_packages(read: Read, data: bytes, complaint: str) -> None:
 
 
 def test_a_data_archive_that_ends_early(read: Read) -> None:
-    inner = [gzip.compress(tar([Item("./control", control("x").encode())])), lzma.compress(tar([Item("./a", b"x" * 9999)]))[:-40]]
+    inner = [
+        gzip.compress(tar([Item("./control", control("x").encode())])),
+        lzma.compress(tar([Item("./a", b"x" * 9999)]))[:-40],
+    ]
     names = ["control.tar.gz", "data.tar.xz"]
     with pytest.raises(IntegrityError, match=r"data\.tar\.xz can't be decompressed"):
         read(ar([("debian-binary", b"2.0\n"), *zip(names, inner, strict=True)]))

@@ -79,15 +79,29 @@ def test_known_triggers_say_what_stays_undone(layer: Layer) -> None:
 def test_every_entry_of_the_table_can_be_used() -> None:
     text = importlib.resources.files("repro.debian").joinpath("known-scripts.toml").read_text("utf-8")
     document = tomllib.loads(text)
-    keys = {"name", "why", "scripts", "lacks", "certificates", "directories", "unless", "alternatives", "links", "files"}
+    keys = {
+        "name",
+        "why",
+        "scripts",
+        "lacks",
+        "certificates",
+        "directories",
+        "unless",
+        "alternatives",
+        "links",
+        "files",
+    }
     digests = [digest for item in document["package"] for digest in item["scripts"]]
     assert all(item.keys() <= keys and item["why"] for item in document["package"])
     assert all(item.keys() <= {"folder", "why", "lacks"} for item in document["trigger"])
     assert all(len(digest) == 64 for digest in digests)
     names = [item["name"] for item in document["package"]]
-    assert names == sorted(set(names))
+    assert names == sorted(names)
+    assert len(digests) == len(set(digests))
     for architecture in ("amd64", "arm64"):
         known = effects._known(architecture)
         assert known.scripts.keys() == set(digests)
-        paths = [path for effect in known.scripts.values() for path in (*effect.links, *effect.files, *effect.directories)]
+        paths = [
+            path for effect in known.scripts.values() for path in (*effect.links, *effect.files, *effect.directories)
+        ]
         assert not any(path.startswith("/") or "{" in path for path in paths)

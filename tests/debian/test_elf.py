@@ -14,9 +14,15 @@ from tests.debian.forge import elf
 
 
 def test_what_the_loader_reads() -> None:
-    found = read_dynamic(io.BytesIO(elf("liba.so.1", ["libb.so.2", "libc.so.6"], runpath="$ORIGIN/../x.libs:/y")), "here")
+    found = read_dynamic(
+        io.BytesIO(elf("liba.so.1", ["libb.so.2", "libc.so.6"], runpath="$ORIGIN/../x.libs:/y")), "here"
+    )
     assert found is not None
-    assert (found.soname, found.needed, found.folders) == ("liba.so.1", ("libb.so.2", "libc.so.6"), ("$ORIGIN/../x.libs", "/y"))
+    assert (found.soname, found.needed, found.folders) == (
+        "liba.so.1",
+        ("libb.so.2", "libc.so.6"),
+        ("$ORIGIN/../x.libs", "/y"),
+    )
     assert found.runs_on("amd64")
     assert not found.runs_on("arm64")
 

@@ -32,7 +32,10 @@ def offer_past(server: Server, data: bytes = DATA, **changes: object) -> None:
     copy = {"name": "libx1_2.0+b1-3_amd64.deb", "archive_name": "debian", "path": "/pool/main/x", "size": len(DATA)}
     copy |= {"first_seen": "20240110T031500Z", **changes}
     other = {**copy, "name": "libx1_2.0+b1-3_arm64.deb"}
-    answer = {"fileinfo": {"1" * 40: [other], "2" * 40: [copy]}, "result": [{"hash": "2" * 40, "architecture": "amd64"}]}
+    answer = {
+        "fileinfo": {"1" * 40: [other], "2" * 40: [copy]},
+        "result": [{"hash": "2" * 40, "architecture": "amd64"}],
+    }
     server.add("/mr/binary/libx1/1%3A2.0%2Bb1-3/binfiles?fileinfo=1", json.dumps(answer).encode())
     server.add("/archive/debian/20240110T031500Z/pool/main/x/libx1_2.0%2Bb1-3_amd64.deb", data)
 
@@ -42,7 +45,9 @@ def test_from_where_it_is_published(server: Server, cache: ObjectStore, sessions
     assert fetched(locked(url), server, cache, sessions) == DATA
 
 
-def test_from_the_mirror(server: Server, cache: ObjectStore, sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_the_mirror(
+    server: Server, cache: ObjectStore, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(MIRROR, f"{server.url}/debian")
     server.add("/debian-security/pool/x.deb", DATA)
     assert fetched(locked("http://security.debian.org/debian-security/pool/x.deb"), server, cache, sessions) == DATA

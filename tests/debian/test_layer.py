@@ -1,6 +1,7 @@
 """Where a package's files come to lie, and what may not be replaced."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,12 @@ def test_no_packages_no_layer(cache: ObjectStore) -> None:
 
 
 def test_paths_go_where_the_links_of_the_base_lead(make: Make) -> None:
-    items = [Item("./lib/"), Item(f"./lib/{MULTIARCH}/"), Item(f"./lib/{MULTIARCH}/a", b"a"), Item("./bin/tool", b"t", mode=0o755)]
+    items = [
+        Item("./lib/"),
+        Item(f"./lib/{MULTIARCH}/"),
+        Item(f"./lib/{MULTIARCH}/a", b"a"),
+        Item("./bin/tool", b"t", mode=0o755),
+    ]
     found = placed(make(*items, Item("./lib64/ld", link="../lib/x"), Item("./bin/same", hard="./bin/tool")))
     assert list(found) == ["usr/bin/same", "usr/bin/tool", f"usr/lib/{MULTIARCH}/a", "usr/lib64/ld"]
     assert found["usr/bin/same"].target == "usr/bin/tool"
@@ -62,9 +68,18 @@ def test_directories_of_the_base_stay_as_they_are(make: Make) -> None:
 
 
 def test_documentation_is_left_out_but_for_licences(make: Make) -> None:
-    left = ["man/man1/x.1.gz", "info/x.gz", "locale/de/x.mo", "lintian/overrides/x", "doc/x/changelog.gz", "doc/x/sub/copyright"]
+    left = [
+        "man/man1/x.1.gz",
+        "info/x.gz",
+        "locale/de/x.mo",
+        "lintian/overrides/x",
+        "doc/x/changelog.gz",
+        "doc/x/sub/copyright",
+    ]
     kept = ["doc/x/copyright", "x/data"]
-    found = placed(make(*(Item(f"./usr/share/{name}", b"x") for name in (*left, *kept)), Item("./usr/share/doc/y", link="x")))
+    found = placed(
+        make(*(Item(f"./usr/share/{name}", b"x") for name in (*left, *kept)), Item("./usr/share/doc/y", link="x"))
+    )
     assert list(found) == ["usr/share/doc/x/copyright", "usr/share/doc/y", "usr/share/x/data"]
 
 
@@ -93,7 +108,9 @@ def test_scanners_find_every_package(make: Make) -> None:
         (Item("./dangling/"), {}, {"dangling": "nowhere"}),
     ],
 )
-def test_nothing_of_the_base_is_replaced(make: Make, item: Item, files: dict[str, bytes], links: dict[str, str]) -> None:
+def test_nothing_of_the_base_is_replaced(
+    make: Make, item: Item, files: dict[str, bytes], links: dict[str, str]
+) -> None:
     with pytest.raises(CaptureError, match="would replace files") as caught:
         make(item, base=view(["usr/lib"], links, files))
     assert "which the base image has" in caught.value.problems[0]
@@ -114,7 +131,9 @@ def test_two_packages_with_one_path(make: Make) -> None:
 
 
 def test_a_link_of_one_package_to_a_directory_leads_the_files_of_another(make: Make) -> None:
-    found = placed(make(Item("./opt/real/"), Item("./opt/link", link="real"), more={"y": [Item("./opt/link/file", b"")]}))
+    found = placed(
+        make(Item("./opt/real/"), Item("./opt/link", link="real"), more={"y": [Item("./opt/link/file", b"")]})
+    )
     assert "opt/real/file" in found
 
 
@@ -125,8 +144,6 @@ def test_programs_that_change_the_user_are_told(make: Make) -> None:
 
 
 def test_packages_of_two_targets(tmp_path: Path, cache: ObjectStore) -> None:
-    from dataclasses import replace
-
     package, path = stored(tmp_path, deb(control("x")), "x")
     with pytest.raises(UsageError, match="several targets"):
         system_layer([(package, path), (replace(package, target="linux/arm64"), path)], view(), cache)
@@ -154,7 +171,11 @@ def test_new_libraries_enter_the_loaders_cache_with_their_links(make: Make) -> N
         Item("./etc/ld.so.conf.d/x.conf", b"/opt/x\n"),
     ]
     old = Library("libold.so.1", f"/lib/{MULTIARCH}/libold.so.1", FLAGS["amd64"])
-    files = {**CONF, f"usr/lib/{MULTIARCH}/libold.so.1": b"", "etc/ld.so.cache": render_cache(LoaderCache((old,), (), b"g"), [])}
+    files = {
+        **CONF,
+        f"usr/lib/{MULTIARCH}/libold.so.1": b"",
+        "etc/ld.so.cache": render_cache(LoaderCache((old,), (), b"g"), []),
+    }
     layer = make(*items, base=view(FOLDERS, MERGED, files))
     assert cache_of(layer) == [
         ("libplugin.so", f"/lib/{MULTIARCH}/libplugin.so"),

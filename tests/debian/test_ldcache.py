@@ -21,11 +21,24 @@ def test_the_order_is_ldconfigs() -> None:
     names = ["liba.so", "liba.so.1", "liba.so.10", "liba.so.9", "libz.so.1", "liba-b.so.1", "libA.so.1", "lib9.so"]
     cache = LoaderCache(tuple(map(library, names)))
     ordered = [one.soname for one in parse_cache(render_cache(cache, FOLDERS)).libraries]
-    assert ordered == ["lib9.so", "libz.so.1", "liba.so.10", "liba.so.9", "liba.so.1", "liba.so", "liba-b.so.1", "libA.so.1"]
+    assert ordered == [
+        "lib9.so",
+        "libz.so.1",
+        "liba.so.10",
+        "liba.so.9",
+        "liba.so.1",
+        "liba.so",
+        "liba-b.so.1",
+        "libA.so.1",
+    ]
 
 
 def test_one_soname_in_several_directories_and_variants() -> None:
-    found = (library("liba.so.1"), library("liba.so.1", FOLDERS[0]), library("liba.so.1", FOLDERS[1] + "/glibc-hwcaps/v3", 1))
+    found = (
+        library("liba.so.1"),
+        library("liba.so.1", FOLDERS[0]),
+        library("liba.so.1", FOLDERS[1] + "/glibc-hwcaps/v3", 1),
+    )
     cache = LoaderCache(found, ("x86-64-v3",), b"ldconfig")
     read = parse_cache(render_cache(cache, FOLDERS))
     assert [one.path.rpartition("/")[0] for one in read.libraries] == [
@@ -47,7 +60,9 @@ def test_a_cache_with_the_old_format_in_front() -> None:
     assert parse_cache(old + bytes(-len(old) % 8) + plain) == parse_cache(plain)
 
 
-@pytest.mark.parametrize("data", [b"", b"glibc-ld.so.cache1.0" + bytes(100), b"glibc-ld.so.cache1.1" + b"\xff" * 60, b"ld.so-1.7.0\0"])
+@pytest.mark.parametrize(
+    "data", [b"", b"glibc-ld.so.cache1.0" + bytes(100), b"glibc-ld.so.cache1.1" + b"\xff" * 60, b"ld.so-1.7.0\0"]
+)
 def test_damaged_caches(data: bytes) -> None:
     with pytest.raises(IntegrityError, match="loader's cache is damaged"):
         parse_cache(data)

@@ -17,7 +17,10 @@ def index(*packages: str) -> Index:
 def chosen(names: str, offered: Index, *installed: str, architecture: str = "amd64") -> list[str]:
     base = view(files={"var/lib/dpkg/status": status(*installed)})
     requests = [Request(name, "asked", version) for name, _, version in (each.partition("=") for each in names.split())]
-    return [f"{one.candidate.name} {one.candidate.version} {one.reason}" for one in choose(requests, offered, base, architecture)]
+    return [
+        f"{one.candidate.name} {one.candidate.version} {one.reason}"
+        for one in choose(requests, offered, base, architecture)
+    ]
 
 
 def problems(names: str, offered: Index, *installed: str) -> tuple[tuple[str, ...], bool]:
@@ -80,7 +83,9 @@ def test_packages_of_another_architecture_are_not_here() -> None:
 
 def test_an_older_version_where_the_newest_would_replace_a_package_of_the_base() -> None:
     """As libgomp1 and gcc-12-base: both are made from one source and need each other's exact version."""
-    offered = index(control("gomp", "2", depends="gcc (= 2)"), control("gomp", "1", depends="gcc (= 1)"), control("gcc", "2"))
+    offered = index(
+        control("gomp", "2", depends="gcc (= 2)"), control("gomp", "1", depends="gcc (= 1)"), control("gcc", "2")
+    )
     assert chosen("gomp", offered, control("gcc", "1")) == ["gomp 1 asked"]
 
 
@@ -105,7 +110,9 @@ def test_conflicts_among_the_chosen() -> None:
 
 
 def test_two_requests_that_need_different_versions() -> None:
-    offered = index(control("a", depends="c (= 1)"), control("b", depends="c (= 2)"), control("c", "1"), control("c", "2"))
+    offered = index(
+        control("a", depends="c (= 1)"), control("b", depends="c (= 2)"), control("c", "1"), control("c", "2")
+    )
     found, too_old = problems("a b", offered)
     assert found == ("b 1.0-1 needs c (= 2), but c 1 is needed as well",)
     assert not too_old

@@ -61,7 +61,9 @@ deb [trusted=yes check-valid-until=no] http://y.example/apt z main
 deb cdrom:[Debian]/ bookworm main
 deb http://flat.example/ ./
 """
-    base = view(files={"etc/apt/sources.list": listed, "etc/apt/keyrings/x.gpg": b"x", "etc/apt/trusted.gpg.d/a.asc": b"a"})
+    base = view(
+        files={"etc/apt/sources.list": listed, "etc/apt/keyrings/x.gpg": b"x", "etc/apt/trusted.gpg.d/a.asc": b"a"}
+    )
     x, y = apt_sources(base, {})
     assert (x.uri, x.suite, x.components, x.architectures, x.keyrings, x.trusted) == (
         "https://x.example/apt", "stable", ("main", "contrib"), ("amd64", "arm64"), (b"x",), False,

@@ -8,7 +8,19 @@ from hypothesis import strategies as st
 
 from repro.debian.version import satisfies, version_key
 
-ASCENDING = ["0", "1.0~~", "1.0~~a", "1.0~", "1.0", "1.0-1~bpo12+1", "1.0-1", "1.0-1+b1", "1.0-1.1", "1.0a", "1.0+dfsg-1"]
+ASCENDING = [
+    "0",
+    "1.0~~",
+    "1.0~~a",
+    "1.0~",
+    "1.0",
+    "1.0-1~bpo12+1",
+    "1.0-1",
+    "1.0-1+b1",
+    "1.0-1.1",
+    "1.0a",
+    "1.0+dfsg-1",
+]
 ASCENDING += ["1.0.1", "1.2", "1.10", "2.36-9", "2.36-9+deb12u9", "2.36-9+deb12u14", "1:0.1", "1:1.0-1", "2:0~rc1"]
 
 VERSIONS = st.from_regex(r"([0-9]:)?[0-9][0-9a-z.+~]{0,6}(-[0-9a-z.+~]{1,4})?", fullmatch=True)
@@ -32,7 +44,13 @@ def test_what_is_no_version(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("version", "operator", "wanted", "holds"),
-    [("2", ">=", "2", True), ("2", ">>", "2", False), ("1", "<<", "2", True), ("3", "<=", "2", False), ("2", "=", "2", True)],
+    [
+        ("2", ">=", "2", True),
+        ("2", ">>", "2", False),
+        ("1", "<<", "2", True),
+        ("3", "<=", "2", False),
+        ("2", "=", "2", True),
+    ],
 )
 def test_relations(version: str, operator: str, wanted: str, *, holds: bool) -> None:
     assert satisfies(version, operator, wanted) is holds
