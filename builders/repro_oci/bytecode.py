@@ -65,6 +65,7 @@ class Compiler:
     def _start(self) -> Workers:
         script = self._open.enter_context(resources.as_file(resources.files("repro.plan") / "compile_worker.py"))
         command = self._command
+        self._open.enter_context(command.hold())
         workers = self._open.enter_context(Workers(command.argv, command.env, str(script), self._count))
         found = workers.who()
         expected = (self._version.rstrip("+"), cache_tag(self._version))

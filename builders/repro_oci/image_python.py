@@ -3,19 +3,16 @@
 What it runs on is its own too: a base's interpreter is started by the base's loader with the base's libraries.
 """
 
+import contextlib
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-from elftools.elf.segments import InterpSegment
-
 from repro.digest import Digest
-from repro.errors import InfrastructureError
+from repro.errors import InfrastructureError, ReproError
 from repro.oci.folders import remove_tree
 from repro.oci.shelf import Shelf
 from repro.oci.unpack import TREE, merge_layers, unpack_layer
@@ -29,6 +26,7 @@ FORMAT = 1
 _MACHINES = {"x86_64": "EM_X86_64", "AMD64": "EM_X86_64", "aarch64": "EM_AARCH64", "arm64": "EM_AARCH64"}
 _TARGETS = {"linux/amd64": "EM_X86_64", "linux/arm64": "EM_AARCH64"}
 _MOST_LINKS = 40
+_PATIENCE = 60.0  # seconds for an interpreter to start
 _PROBE = "import sys; sys.stdout.write(open('/proc/self/maps').read())"
 _FIX = 'Build on Linux with the image\'s own architecture, or set bytecode = "none" under [image] in repro.toml.'
 
@@ -44,10 +42,14 @@ class Command:
     Attributes:
         argv: The program, and arguments before the interpreter's own.
         env: Its whole environment.
+        hold: While the context that it gives lasts, nobody removes the program; one that was removed comes back.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
+    hold: Callable[[], contextlib.AbstractContextManager[object]] = field(
+        default=contextlib.nullcontext, repr=False, compare=False
+    )
 
 
 def can_compile(target: str) -> bool:
@@ -87,8 +89,7 @@ def packed_python(tar: Path, digest: Digest, minor: str, cache: Path) -> Command
             unpack_layer(stream, place, f"the packed Python {minor}")
         _prove(_packed_command(place / TREE, minor), None)
 
-    with _shelf(cache).hold(Digest.of(f"packed {FORMAT} {digest}".encode()), make) as place:
-        return _packed_command(place / TREE, minor)
+    return _kept(cache, f"packed {FORMAT} {digest}", make, lambda tree: _packed_command(tree, minor))
 
 
 def base_python(layers: Callable[[], Iterable[BinaryIO]], key: str, python: PurePosixPath, cache: Path) -> Command:
@@ -115,12 +116,14 @@ def base_python(layers: Callable[[], Iterable[BinaryIO]], key: str, python: Pure
             remove_tree(folder)
         _prove(_base_command(place / TREE, python), place / TREE)
 
-    with _shelf(cache).hold(Digest.of(f"base {FORMAT} {key} {python}".encode()), make) as place:
-        return _base_command(place / TREE, python)
+    return _kept(cache, f"base {FORMAT} {key} {python}", make, lambda tree: _base_command(tree, python))
 
 
-def _shelf(cache: Path) -> Shelf:
-    return Shelf(cache / "pythons")
+def _kept(cache: Path, name: str, make: Callable[[Path], None], command: Callable[[Path], Command]) -> Command:
+    """A tree on the shelf as a command."""
+    shelf, digest = Shelf(cache / "pythons"), Digest.of(name.encode())
+    with shelf.hold(digest, make) as place:
+        return replace(command(place / TREE), hold=lambda: shelf.hold(digest, make))
 
 
 def _taken_out(layers: Iterable[BinaryIO], python: PurePosixPath, place: Path) -> Iterator[Path]:
@@ -189,13 +192,17 @@ def _check_linux() -> None:
 
 def _check_program(path: Path, what: str) -> str:
     """The loader that a program asks for. Raises CannotCompileError when it isn't a program for this machine."""
+    from elftools.common.exceptions import ELFError  # noqa: PLC0415 - dear, and most builds have all compiled
+    from elftools.elf.elffile import ELFFile  # noqa: PLC0415
+    from elftools.elf.segments import InterpSegment  # noqa: PLC0415
+
     try:
         with path.open("rb") as stream:
             elf = ELFFile(stream)
             machine = str(elf.header["e_machine"])
             segments = [part for part in elf.iter_segments("PT_INTERP") if isinstance(part, InterpSegment)]
             loader = segments[0].get_interp_name() if segments else ""
-    except (OSError, ELFError) as error:
+    except (OSError, ELFError, UnicodeDecodeError) as error:
         raise CannotCompileError(f"{what} is not a program that runs here: {error}", fix=_FIX) from error
     if machine != _MACHINES.get(platform.machine()) or not loader:
         raise CannotCompileError(f"{what} is made for {machine}, this machine is {platform.machine()}", fix=_FIX)
@@ -204,15 +211,24 @@ def _check_program(path: Path, what: str) -> str:
 
 def _prove(command: Command, root: Path | None) -> None:
     """Start the interpreter once, and see that nothing outside `root` gets executed."""
-    done = run([*command.argv, "-s", "-S", "-B", "-c", _PROBE], env={**command.env, "LC_ALL": "C"}, check=False)
-    if done.returncode:
-        raise CannotCompileError("the image's Python doesn't run on this machine", details=done.stderr, fix=_FIX)
-    lines = (line.split(maxsplit=5) for line in done.stdout.splitlines())
-    executed = {fields[5] for fields in lines if len(fields) > 5 and "x" in fields[1] and fields[5].startswith("/")}  # noqa: PLR2004 - the path comes sixth (proc(5))
-    outside = sorted(path for path in executed if root is not None and not path.startswith(f"{root.resolve()}/"))
+    outside = sorted(path for path in _executed(command) if root and not path.startswith(f"{root.resolve()}/"))
     if outside:
         raise CannotCompileError(
             "the base's Python needs libraries that the base doesn't have where loaders look",
             problems=outside,
             fix=_FIX,
         )
+
+
+def _executed(command: Command) -> set[str]:
+    """The files that the running interpreter has code of (proc(5), /proc/pid/maps)."""
+    argv, env = [*command.argv, "-s", "-S", "-B", "-c", _PROBE], {**command.env, "LC_ALL": "C"}
+    try:
+        lines = run(argv, env=env, timeout=_PATIENCE).stdout.splitlines()
+    except (ReproError, OSError) as error:  # the latter for a damaged program
+        details = error.details if isinstance(error, ReproError) else ""
+        raise CannotCompileError(
+            f"the image's Python doesn't run on this machine: {error}", details=details, fix=_FIX
+        ) from error
+    found = (line.split(maxsplit=5) for line in lines)
+    return {path for _, mode, _, _, _, *rest in found for path in rest if "x" in mode and path.startswith("/")}

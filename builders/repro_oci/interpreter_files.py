@@ -105,6 +105,8 @@ def _copy(archive: tarfile.TarFile, choice: Choice, picked: BinaryIO) -> None:
         taken.add(path)
         member.name = path
         member.pax_headers = {}
+        if member.isreg():
+            member.type = tarfile.REGTYPE  # a sparse file becomes a whole one
         if member.issym() and member.linkname.startswith("/"):
             member.linkname = posixpath.relpath(member.linkname, f"/{posixpath.dirname(path)}")
         picked.write(member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))

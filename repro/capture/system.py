@@ -108,13 +108,14 @@ class _Target:
 
     def index(self) -> Index:
         if self._index is None:
+            sources = self.sources
             if not self.base.installed:
                 raise UsageError(
                     f"the base image for {self.target} has no list of its packages",
                     where="repro.toml: base.image",
                     fix="Use a base that keeps /var/lib/dpkg/status: without it nobody can tell what is missing.",
                 )
-            self._index = self._load(self.sources)
+            self._index = self._load(sources)
         return self._index
 
     def _load(self, sources: Sequence[Source]) -> Index:

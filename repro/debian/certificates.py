@@ -91,7 +91,8 @@ def _canonical(name: bytes) -> bytes:
 
 
 def _value(data: bytes) -> bytes:
-    return next(_items(data))[1]
+    """Of the first element; nothing when there is none."""
+    return next(_items(data), (0, b""))[1]
 
 
 def _items(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -93,7 +93,7 @@ def known_effects(debs: Sequence[Deb], skipped: Iterable[str], architecture: str
                 found.append(effect)
     if problems:
         raise CaptureError(
-            f"{len(problems)} maintainer scripts are not known, and nothing runs scripts of packages here",
+            "these maintainer scripts are not known, and nothing runs scripts of packages here",
             where="repro.toml: system.apt",
             problems=problems,
             fix="Read them (dpkg-deb --ctrl-tarfile FILE.deb | tar -xO ./postinst). When the evaluation does without "

@@ -48,6 +48,8 @@ class DockerEngine:
 
     def image(self, reference: str) -> ImageInfo | None:
         """The image with this name, digest or ID (also abbreviated), or None when the engine doesn't have it."""
+        if not reference.isascii():
+            return None  # no image can be called so, and requests refuse to ask
         with engine_errors("look for an image", reference):
             try:
                 found: dict[str, Any] = self.client.api.inspect_image(reference)  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ class EngineInfo:
     """Which engine answered, for reports and `repro doctor`.
 
     Attributes:
-        name: "docker" or "podman".
+        name: "docker", "podman" or "bubblewrap".
         version: Its version.
         endpoint: Where it answered, such as `unix:///var/run/docker.sock`.
         source: How it was found: `DOCKER_HOST`, `docker context NAME`, `default socket`, `podman socket`.

@@ -107,15 +107,15 @@ def verify(
 
 def find_image(engine: Engine, reference: str) -> ImageInfo:
     """The image. Raises UsageError, naming those that `repro` made here, when the engine doesn't have it."""
-    found = engine.image(reference) if reference and reference.isascii() else None
+    found = engine.image(reference) if reference else None
     if found is not None:
         return found
     ours = [tag for image in engine.images_with_label(layout.LABEL_LOCK) for tag in image.tags]
     known = f" Made by repro here: {', '.join(ours[:_MOST_NAMED])}." if ours else ""
+    name = engine.info().name
+    pull = "" if name == "bubblewrap" else f", or pull it (`{name} pull {reference}`)"
     raise UsageError(
-        "the engine has no such image",
-        where=reference,
-        fix=f"Build it with `repro build -t {reference}`, or pull it (`docker pull {reference}`).{known}",
+        "the engine has no such image", where=reference, fix=f"Build it with `repro build -t {reference}`{pull}.{known}"
     )
 
 

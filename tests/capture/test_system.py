@@ -56,7 +56,7 @@ def lock(tmp_path: Path, heard: Heard) -> Lock:
     def locked(
         asked: Sequence[str], base: BaseView, *needs: Need, skip: Sequence[str] = (), target: str = "linux/amd64"
     ) -> tuple[SystemPackage, ...]:
-        found = lock_system(
+        return lock_system(
             asked,
             {target: needs},
             {target: base},
@@ -65,7 +65,6 @@ def lock(tmp_path: Path, heard: Heard) -> Lock:
             progress=heard,
             skip_scripts=skip,
         )
-        return found
 
     return locked
 
@@ -126,9 +125,8 @@ def test_a_library_that_no_package_has_is_warned_about(archive: Archive, lock: L
     library(archive, "liba1", "liba.so.1")
     archive.publish()
     assert told(lock([], archive.base(), need("libcuda.so.1"), need("liba.so.1"))) == [("liba1", "needs:liba.so.1")]
-    assert heard.warnings == [
-        "the image for linux/amd64 will lack libcuda.so.1, which wheel may need: no package of the base's archives has them"
-    ]
+    (warning,) = heard.warnings
+    assert warning.startswith("the image for linux/amd64 will lack libcuda.so.1, which wheel may need: no package")
 
 
 def test_what_only_unused_parts_need_is_a_note(archive: Archive, lock: Lock, heard: Heard) -> None:
@@ -162,9 +160,9 @@ def test_a_needed_package_that_does_not_fit_the_base_is_warned_about(
     archive.publish()
     base = archive.base(control("core", "1"))
     assert told(lock(["libb1"], base, need("liba.so.1"))) == [("libb1", "asked")]
-    assert heard.warnings == [
-        "libraries that the run needs can't be had (liba.so.1): liba1 1.0-1 needs core (= 2), but the base image has core 1"
-    ]
+    (warning,) = heard.warnings
+    assert warning.startswith("libraries that the run needs can't be had (liba.so.1): ")
+    assert warning.endswith("liba1 1.0-1 needs core (= 2), but the base image has core 1")
     with pytest.raises(CaptureError, match="can't be chosen") as caught:
         lock(["liba1"], base)
     assert "newer base image" in str(caught.value.fix)

@@ -19,7 +19,7 @@ MULTIARCH = "x86_64-linux-gnu"
 CONF = {
     "etc/ld.so.conf": b"include /etc/ld.so.conf.d/*.conf\n",
     "etc/ld.so.conf.d/libc.conf": b"# x\n/usr/local/lib\n",
-    f"etc/ld.so.conf.d/{MULTIARCH}.conf": f"/usr/local/lib/{MULTIARCH}\n/lib/{MULTIARCH}\n/usr/lib/{MULTIARCH}\n".encode(),
+    f"etc/ld.so.conf.d/{MULTIARCH}.conf": f"/lib/{MULTIARCH}\n/usr/lib/{MULTIARCH}\n".encode(),
 }
 FOLDERS = [f"usr/lib/{MULTIARCH}", "usr/lib64", "usr/bin", "usr/sbin", "usr/local/lib", "var/lib/dpkg"]
 

@@ -99,7 +99,7 @@ def test_another_system_without_sources_is_refused() -> None:
 
 
 def test_a_keyring_that_the_base_lacks_is_named() -> None:
-    with pytest.raises(UsageError, match="debian-archive-keyring.gpg is not in the base image"):
+    with pytest.raises(UsageError, match=r"debian-archive-keyring\.gpg is not in the base image"):
         apt_sources(view(files={"etc/apt/sources.list.d/debian.sources": DEB822}), {})
 
 

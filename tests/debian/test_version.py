@@ -38,7 +38,7 @@ def test_different_spellings_of_one_version(one: str, other: str) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "1 2", "a:1", "1.0_2"])
 def test_what_is_no_version(text: str) -> None:
-    with pytest.raises(ValueError, match="version|invalid literal"):
+    with pytest.raises(ValueError, match=r"version|invalid literal"):
         version_key(text)
 
 

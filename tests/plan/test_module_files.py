@@ -49,7 +49,7 @@ def test_names_of_modules() -> None:
     }
 
 
-@pytest.mark.parametrize("path", ["/a/b.py", "/a/__init__.py", "/a.py", "a.py", "/a b/c.d.py"])
+@pytest.mark.parametrize("path", ["/a/b.py", "/a/__init__.py", "a.py", "/a b/c.d.py"])
 def test_bytecode_lies_where_the_interpreter_looks_for_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.pycache_prefix", None)
     expected = Path(importlib.util.cache_from_source(path)).as_posix()
