@@ -66,7 +66,7 @@ def atomic_file(path: Path, mode: int = 0o644, *, durable: bool = True) -> Itera
             temporary.unlink(missing_ok=True)
             raise
         if durable:
-            _sync_directory(path.parent)
+            sync(path.parent)
 
 
 def atomic_write(path: Path, data: bytes, mode: int = 0o644, *, durable: bool = True) -> None:
@@ -75,11 +75,16 @@ def atomic_write(path: Path, data: bytes, mode: int = 0o644, *, durable: bool = 
         stream.write(data)
 
 
-def _sync_directory(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or a directory's entries, are on the disk, where the system has a way to.
+
+    Raises InfrastructureError when the disk refuses.
+    """
     if os.name != "posix":
         return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with disk_errors(path):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal
 
 from repro.debian.control import Fields, paragraphs
 from repro.errors import IntegrityError, UsageError
@@ -39,20 +39,6 @@ def is_wanted(path: str) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in WANTED)
 
 
-class PathFact(Protocol):
-    """What is known of one path."""
-
-    @property
-    def kind(self) -> Kind:
-        """What it is."""
-        ...
-
-    @property
-    def target(self) -> str:
-        """Text of a symbolic link."""
-        ...
-
-
 @dataclass(frozen=True)
 class BaseView:
     """What the base holds. Paths are POSIX, relative to `/`, without leading slash.
@@ -66,12 +52,6 @@ class BaseView:
     kinds: Mapping[str, Kind]
     links: Mapping[str, str]
     files: Mapping[str, bytes]
-
-    @classmethod
-    def of(cls, paths: Mapping[str, PathFact], files: Mapping[str, bytes]) -> "BaseView":
-        """The view of an image whose paths and files somebody else read."""
-        links = {path: fact.target for path, fact in paths.items() if fact.kind == "symlink"}
-        return cls({path: fact.kind for path, fact in paths.items()}, links, files)
 
     def kind(self, path: str) -> Kind | None:
         """What is there, links not followed; None for nothing."""

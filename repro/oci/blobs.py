@@ -5,18 +5,23 @@ Where they go is `write_layout`, `write_archive` and `repro.transfer`.
 
 import functools
 import io
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from repro.digest import Digest
 from repro.errors import IntegrityError, UsageError
+from repro.files import atomic_file, sync
 from repro.oci.documents import index_json, parse_manifest
 from repro.oci.image import INDEX, Descriptor, Image
 from repro.oci.sources import prefetch
 from repro.oci.streams import checked
 
 _BLOCK = 1 << 20
+_WRITERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +145,38 @@ def _manifest(image: Image) -> tuple[Blob, Blob]:
 
 def _document(media_type: str, data: bytes) -> Blob:
     return Blob(Descriptor(media_type, Digest.of(data), len(data)), functools.partial(io.BytesIO, data))
+
+
+class _StoppedError(Exception):
+    """Ends the other writers when one failed; never leaves this module."""
+
+
+def write_blobs(blobs: Sequence[Blob], paths: Sequence[Path]) -> None:
+    """Write each blob to its path, which appears whole or not at all.
+
+    Several are written at a time, since hashing and writing need no interpreter; the disk is waited for at the end.
+
+    Raises:
+        IntegrityError: A blob is not what its descriptor says.
+        InfrastructureError: It can't be had, or the disk refuses.
+    """
+    stopped = threading.Event()
+
+    def write(blob: Blob, path: Path) -> None:
+        with atomic_file(path, durable=False) as stream:
+            for block in blob.plain():
+                if stopped.is_set():
+                    raise _StoppedError
+                stream.write(block)
+
+    with ThreadPoolExecutor(_WRITERS, "layout") as pool:
+        writing = [pool.submit(write, *pair) for pair in zip(blobs, paths, strict=True)]
+        try:
+            for one in as_completed(writing):
+                one.result()
+        except BaseException:
+            stopped.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    for path in (*paths, *{path.parent for path in paths}):
+        sync(path)

@@ -12,8 +12,8 @@ from typing import Any
 
 from repro.digest import Digest
 from repro.errors import UsageError
-from repro.files import atomic_file, atomic_write, disk_errors
-from repro.oci.blobs import Blob, bring, entries, stored
+from repro.files import atomic_write, disk_errors
+from repro.oci.blobs import Blob, bring, entries, stored, write_blobs
 from repro.oci.documents import REF_NAME, canonical, index_json, parse_index, parse_object
 from repro.oci.image import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST, Image
 
@@ -182,13 +182,11 @@ def _folder(directory: Path) -> Path:
 @contextlib.contextmanager
 def _all_or_none(directory: Path, blobs: Iterable[Blob]) -> Iterator[None]:
     """Write blobs, and the layout's file if there is none; all that is new goes when that, or what follows, fails."""
-    added: list[Path] = []
+    wanted = list(blobs)
+    paths = [directory / blob_path(blob.sha256) for blob in wanted]
+    added = [path for path in paths if not path.exists()]
     try:
-        for blob in blobs:
-            path = directory / blob_path(blob.sha256)
-            added += [] if path.exists() else [path]
-            with atomic_file(path) as stream:
-                stream.writelines(blob.plain())
+        write_blobs(wanted, paths)
         if not (directory / LAYOUT_FILE).exists():
             added.append(directory / LAYOUT_FILE)
             atomic_write(directory / LAYOUT_FILE, LAYOUT)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from repro.debian.base import BaseView, debian_architecture, is_wanted, resolve
+from repro.debian.base import debian_architecture, is_wanted, resolve
 from repro.errors import IntegrityError, UsageError
 from tests.debian.forge import control, view
 
@@ -69,15 +69,6 @@ def test_which_files_are_wanted() -> None:
     ]
     assert all(map(is_wanted, wanted))
     assert not any(map(is_wanted, ["etc/passwd", "var/lib/dpkg/info/x.list", "usr/lib/x/libx.so.1"]))
-
-
-def test_a_view_of_facts_that_others_read() -> None:
-    class Fact:
-        def __init__(self, kind: str, target: str = "") -> None:
-            self.kind, self.target = kind, target
-
-    base = BaseView.of({"lib": Fact("symlink", "usr/lib"), "usr/lib": Fact("directory")}, {})  # type: ignore[dict-item]
-    assert (base.kind("lib"), base.links, base.kind("usr/lib")) == ("symlink", {"lib": "usr/lib"}, "directory")
 
 
 def test_architectures() -> None:

@@ -1,6 +1,8 @@
 """Processes that compile: they can't wait for each other, say how they ended, and never stay behind."""
 
 import itertools
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 from repro.plan import compile_worker
 from repro.plan.compile_client import NOT_STARTED, WorkerError, Workers
 from repro.plan.compile_worker import REFUSED
+from tests.plan.interpreters import interpreters
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -75,6 +78,27 @@ def test_large_sources_do_not_make_both_sides_wait() -> None:
     with workers() as found:
         made = dict(found.compile(sources))
     assert all(data is not None and len(data) > 4_000_000 for data in made.values())
+
+
+@pytest.mark.parametrize("version", interpreters())
+def test_it_runs_in_the_images_own_python_too(version: str, tmp_path: Path) -> None:
+    """As the Docker builder lays it out: without the rest of the package."""
+    parts = tmp_path / "repro" / "plan"
+    parts.mkdir(parents=True)
+    for name in ("compile_client.py", "compile_worker.py", "module_files.py"):
+        shutil.copy(WORKER.with_name(name), parts)
+    code = (
+        "import sys; from repro.plan.compile_client import Workers; from repro.plan import module_files\n"
+        f"with Workers([sys.executable], {{}}, {str(parts / WORKER.name)!r}, 2) as workers:\n"
+        "    who = workers.who()\n"
+        "    made = list(workers.compile([('/a.py', b'x = 1'), ('/b.py', b'x = '), ('/c.py', b'')]))\n"
+        "assert [data is None for _, data in made] == [False, True, False]\n"
+        "print(who[0], module_files.bytecode_path('/a.py', who[1]))"
+    )
+    command = [interpreters()[version], "-W", "error", "-s", "-S", "-B", "-c", code]
+    done = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert re.fullmatch(rf"{version}\.\d+ /__pycache__/a\.cpython-{version.replace('.', '')}\.pyc\n", done.stdout)
 
 
 def test_sources_are_taken_only_a_few_ahead() -> None:
