@@ -6,6 +6,7 @@ from pathlib import Path
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError
 from repro.http import Session
+from repro.lock import SystemPackage
 from repro.plan.builder import Artifacts
 from repro.plan.model import BuildPlan, Compile, Deb, Item, Unpack, Wheel
 from repro.progress import Progress
@@ -38,6 +39,7 @@ class LockedSupplies:
         progress: Progress,
     ) -> None:
         self._wanted = {item.sha256: item for item in wanted(plan)}
+        self._debs = {package.sha256: package for package in _debs(plan)}
         self._found = dict(files)
         self._objects = objects
         self._cache = cache
@@ -46,7 +48,15 @@ class LockedSupplies:
 
     def bring(self, digests: Collection[Digest]) -> Artifacts:
         """A local file for each digest (see `repro.plan.Supplies.bring`)."""
-        missing = [self._wanted[digest] for digest in sorted(set(digests)) if digest not in self._found]
+        unknown = sorted(set(digests) - self._found.keys())
+        debs = [self._debs[digest] for digest in unknown if digest in self._debs]
+        missing = [self._wanted[digest] for digest in unknown if digest not in self._debs]
+        if debs:
+            from repro.debian.fetch import fetch_debs  # noqa: PLC0415 - most images have none
+
+            self._found |= fetch_debs(
+                debs, stores=[self._objects], cache=self._cache, sessions=self._sessions, progress=self._progress
+            )
         if missing:
             _check_objects(missing, self._objects)
             self._found |= fetch_all(
@@ -60,11 +70,11 @@ class LockedSupplies:
 
     def bring_all(self) -> Artifacts:
         """Everything there is."""
-        return self.bring([*self._wanted, *self._found])
+        return self.bring([*self._wanted, *self._debs, *self._found])
 
 
 def wanted(plan: BuildPlan) -> Iterator[Wanted]:
-    """Everything but project files that builders need on their machine."""
+    """Everything but project files and Debian packages that builders need on their machine."""
     installer = plan.installer
     yield Wanted(installer.name, installer.sha256, installer.size, installer.url)
     for layer in plan.layers:
@@ -78,12 +88,15 @@ def _wanted_by(item: Item) -> Iterator[Wanted]:
             yield Wanted(file.name, file.sha256, file.size, file.url)
         case Unpack(content):
             yield Wanted(content.label, content.sha256, content.size, None)
-        case Deb(package):
-            yield Wanted(f"{package.name} {package.version}", package.sha256, package.size, package.url)
         case Compile(source):
             yield from _wanted_by(source)
         case _:
             return
+
+
+def _debs(plan: BuildPlan) -> Iterator[SystemPackage]:
+    for layer in plan.layers:
+        yield from (item.package for item in layer.items if isinstance(item, Deb))
 
 
 def _check_objects(needed: Sequence[Wanted], objects: ObjectStore) -> None:

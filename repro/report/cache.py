@@ -11,7 +11,7 @@ from repro.store.usage import Removed, Unit
 _PARTS = {
     "artifacts": "downloads: wheels, packages, base images",
     "builds": "which lock is being built",
-    "facts-1": "what base images hold",
+    "facts-2": "what base images hold",
     "http": "answers of package indexes",
     "layers": "assembled layers",
     "pythons": "interpreters of images, for compiling",

@@ -19,8 +19,9 @@ from repro.oci.image import Image
 from repro.oci.sources import prefetch
 from repro.oci.streams import drain, open_plain
 
-_FORMAT = "facts-1"
+_FORMAT = "facts-2"
 _NAMED = frozenset(pattern for pattern in WANTED if "*" not in pattern)
+_USUAL = 0o755
 _MOST_BYTES = 64 << 20
 _MOST_LINKS = 16
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
@@ -32,10 +33,12 @@ class PathFact(NamedTuple):
     Attributes:
         kind: "file" is anything that is neither of the others.
         target: Text of a symbolic link.
+        mode: Permission bits of a directory.
     """
 
     kind: Literal["directory", "file", "symlink"]
     target: str = ""
+    mode: int = _USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ def _dump(facts: BaseFacts) -> bytes:
     document = {
         **{kind: "\0".join(paths) for kind, paths in of_kind.items()},
         "targets": "\0".join(facts.paths[path].target for path in of_kind["symlink"]),
+        "modes": {path: fact.mode for path, fact in facts.paths.items() if fact.mode != _USUAL},
         "contents": {path: b64encode(data).decode() for path, data in facts.files.items()},
     }
     body = json.dumps(document).encode()
@@ -95,6 +99,7 @@ def _load(data: bytes) -> BaseFacts:
     paths.update(dict.fromkeys(_split(document["file"]), PathFact("file")))
     links = zip(_split(document["symlink"]), document["targets"].split("\0"), strict=False)
     paths.update((path, PathFact("symlink", target)) for path, target in links)
+    paths.update((path, PathFact("directory", mode=mode)) for path, mode in document["modes"].items())
     return BaseFacts(paths, {path: b64decode(text) for path, text in document["contents"].items()})
 
 
@@ -186,7 +191,7 @@ class _Tree:
 
     def _fact(self, info: tarfile.TarInfo) -> PathFact:
         if info.isdir():
-            return PathFact("directory")
+            return PathFact("directory", mode=info.mode & 0o7777)
         if info.issym():
             return PathFact("symlink", info.linkname)
         return self.paths.get(_clean(info.linkname), _FILE) if info.islnk() else _FILE

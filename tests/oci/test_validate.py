@@ -4,7 +4,7 @@ import dataclasses
 import io
 import json
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,9 @@ from repro.oci.validate import Report, validate
 from repro.oci.validate_layout import compare_lists, validate_docker_archive, validate_layout
 from repro.oci.write_archive import write_archive
 from repro.oci.write_layout import blob_path, write_layout
+from tests.oci import places
 from tests.oci.forged import Forged, changed, forge, layer
-from tests.oci.places import docker_files, write_tar
+from tests.oci.places import docker_files
 
 ONE = layer({"opt/": b"", "opt/one": b"1" * 5000})
 TWO = layer({"opt/": b"", "opt/two": b"2" * 700})
@@ -46,6 +47,11 @@ def tar(*members: tarfile.TarInfo) -> bytes:
         for one in members:
             archive.addfile(one, io.BytesIO(bytes(one.size)))
     return stream.getvalue()
+
+
+def write_tar(path: Path, files: Mapping[str, bytes]) -> Path:
+    path.write_bytes(places.tar(files))
+    return path
 
 
 def test_a_sound_image_has_nothing_to_be_said_of() -> None:
@@ -106,7 +112,7 @@ def test_documents_that_do_not_agree() -> None:
         (tar(member("a"), member("a/b")), "below what is no directory: a"),
         (tar(member("a", b"9")), "unknown kind"),
         (tar(member("a", tarfile.LNKTYPE, linkname="../../etc/passwd")), "leaves the image: a"),
-        (tar(*[member("same")] * 30), "10 more like these"),
+        (tar(*[member("same")] * 30), "9 more like these"),
     ],
     ids=["header", "behind", "cut", "none", "below a file", "kind", "hard link", "many"],
 )
@@ -174,11 +180,6 @@ def test_a_layout_with_everything_in_it(tmp_path: Path) -> None:
     ]
 
 
-def damage(directory: Path, change: Callable[[Path], None]) -> Sequence[str]:
-    change(directory)
-    return told(validate_layout(Folder(directory), None, {}))
-
-
 def test_every_blob_of_a_layout_is_hashed(tmp_path: Path) -> None:
     image = forge(ONE, TWO)
     config = Digest.parse(image.id)
@@ -192,7 +193,7 @@ def test_every_blob_of_a_layout_is_hashed(tmp_path: Path) -> None:
         assert digest.short in found
         path.unlink()
         (found,) = told(validate_layout(Folder(folder), None, {}))
-        assert digest.hex in found
+        assert digest.short in found
         assert "missing" in found
 
 

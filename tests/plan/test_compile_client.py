@@ -96,7 +96,8 @@ def test_it_runs_in_the_images_own_python_too(version: str, tmp_path: Path) -> N
         "print(who[0], module_files.bytecode_path('/a.py', who[1]))"
     )
     command = [interpreters()[version], "-W", "error", "-s", "-S", "-B", "-c", code]
-    done = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    env = {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert re.fullmatch(rf"{version}\.\d+ /__pycache__/a\.cpython-{version.replace('.', '')}\.pyc\n", done.stdout)
 

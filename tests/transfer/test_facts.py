@@ -29,7 +29,7 @@ def tar(members: Sequence[Member]) -> bytes:
         for name, what in members:
             info = tarfile.TarInfo(name)
             if what is None:
-                info.type = tarfile.DIRTYPE
+                info.type, info.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
             elif isinstance(what, str):
                 kind, _, info.linkname = what.partition(" ")
                 info.type = tarfile.SYMTYPE if kind == "->" else tarfile.LNKTYPE
@@ -48,8 +48,11 @@ def paths(found: BaseFacts) -> dict[str, str]:
 
 
 def test_every_path_and_its_kind(tmp_path: Path) -> None:
-    found = facts(tmp_path, [("./", None), ("./usr/", None), ("usr/bin/tool", b"x"), ("/bin", "-> usr/bin")])
+    found = facts(
+        tmp_path, [("./", None), ("./usr/", None), ("usr/bin/tool", b"x"), ("/bin", "-> usr/bin"), ("tmp", None)]
+    )
     assert found.paths == {
+        "tmp": PathFact("directory", mode=0o1777),
         "usr": PathFact("directory"),
         "usr/bin": PathFact("directory"),
         "usr/bin/tool": PathFact("file"),
