@@ -2,8 +2,8 @@
 
 Usage: python bench/assembling.py [--quick] [--wheels DIRECTORY]
 
-Needs an engine with the base (`make engine base`); the wheels are downloaded once to DIRECTORY. `--quick` leaves out the
-cases that take minutes (everything compiled, and Docker's side of it). Every case runs `repro build` as a person would.
+Needs an engine with the base (`make engine base`); the wheels are downloaded once to DIRECTORY. `--quick` leaves out
+what takes minutes (everything compiled, and Docker's side of it).
 """
 
 import argparse

@@ -31,9 +31,7 @@ from repro.report.summaries import capture_summary
 @click.option("--platform", "targets", type=PLATFORM, multiple=True, help="Where the image will run; repeatable.")
 @click.option("--layer-encoding", "encoding", type=ENCODING, help="Compression of the image's layers.")
 @click.option("--pyc", "bytecode", type=BYTECODE, help="Modules to compile in the image: imported ones otherwise.")
-@click.option(
-    "--no-predict", "predict", flag_value=False, default=True, help="Don't make the image to state it."
-)
+@click.option("--no-predict", "predict", flag_value=False, default=True, help="Don't make the image to state it.")
 @json_option
 @common
 @click.pass_obj

@@ -30,11 +30,19 @@ class Body(Protocol):
     """
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """See above."""
+        ...
+
     @property
-    def sha256(self) -> Digest | None: ...
+    def sha256(self) -> Digest | None:
+        """See above."""
+        ...
+
     @property
-    def deflated(self) -> Deflated | None: ...
+    def deflated(self) -> Deflated | None:
+        """See above."""
+        ...
 
     def plain(self) -> Iterator[bytes]:
         """The content in blocks. Raises IntegrityError before the last block when it isn't what was promised."""

@@ -46,15 +46,29 @@ class Image(Protocol):
     """
 
     @property
-    def manifest(self) -> bytes: ...
+    def manifest(self) -> bytes:
+        """See above."""
+        ...
+
     @property
-    def config(self) -> bytes: ...
+    def config(self) -> bytes:
+        """See above."""
+        ...
+
     @property
-    def layers(self) -> tuple[Descriptor, ...]: ...
+    def layers(self) -> tuple[Descriptor, ...]:
+        """See above."""
+        ...
+
     @property
-    def diff_ids(self) -> tuple[Digest, ...]: ...
+    def diff_ids(self) -> tuple[Digest, ...]:
+        """See above."""
+        ...
+
     @property
-    def platform(self) -> str: ...
+    def platform(self) -> str:
+        """See above."""
+        ...
 
     def open_layer(self, number: int) -> BinaryIO:
         """The blob of layer `number` (from 0), as it is in the manifest: compressed or not. Caller closes it.
