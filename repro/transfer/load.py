@@ -4,7 +4,7 @@ import contextlib
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from docker.utils import parse_repository_tag
 
@@ -13,6 +13,8 @@ from repro.engines import DockerEngine, ImageInfo
 from repro.engines.failures import closing_responses, engine_errors, refused
 from repro.errors import IntegrityError, ReproError
 from repro.oci.image import Image
+from repro.oci.sources import prefetch
+from repro.oci.streams import drain, open_plain
 from repro.oci.write_archive import archive
 from repro.oci.write_layout import blob_path
 from repro.progress import Progress, Silent
@@ -21,6 +23,7 @@ _CHEAP = 16 << 20
 """Bytes that are sent sooner than an engine is asked whether it has them."""
 _PATIENCE = 10.0
 """Seconds that an interrupted load waits for an engine which has everything and can't be stopped."""
+_WORKERS = 2
 _CONTAINERD = "io.containerd.snapshotter"
 _LOADED = re.compile(r"Loaded image ID: (sha256:[0-9a-f]{64})")
 
@@ -66,16 +69,31 @@ def _tagged(engine: DockerEngine, info: ImageInfo, tags: Sequence[str]) -> Image
 
 def _send(engine: DockerEngine, image: Image, tags: Sequence[str], progress: Progress) -> None:
     """Send the archive; as long as the engine names a layer that it needs, again with more layers."""
-    first: int | None = _first(engine, image, tags) if _takes_parts(engine) else 0
+    in_docker = engine.info().name == "docker"
+    if not in_docker:
+        _prove(image)
+    first: int | None = _first(engine, image, tags) if in_docker and not _in_containerd(engine) else 0
     while first is not None:
         first = _attempt(engine, image, first, progress)
 
 
-def _takes_parts(engine: DockerEngine) -> bool:
+def _prove(image: Image) -> None:
+    """Check every layer's content, for an engine that wouldn't: Podman stores it under any diff_id that is claimed."""
+    prefetch(image)
+    with ThreadPoolExecutor(_WORKERS, "check") as pool:
+        for _ in pool.map(lambda number: _read(image, number), range(len(image.layers))):
+            pass
+
+
+def _read(image: Image, number: int) -> None:
+    with open_plain(image, number) as stream:
+        drain(stream)
+
+
+def _in_containerd(engine: DockerEngine) -> bool:
     with engine_errors("describe itself"):
         status = engine.client.api.info().get("DriverStatus") or ()
-    in_containerd = any(_CONTAINERD in str(value) for pair in status for value in pair)
-    return not in_containerd and engine.info().name == "docker"
+    return any(_CONTAINERD in str(value) for pair in status for value in pair)
 
 
 def _first(engine: DockerEngine, image: Image, tags: Sequence[str]) -> int:

@@ -1,15 +1,19 @@
 """Images straight into the real engine: what is sent, what is asked, and what is left when it fails."""
 
+import shutil
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
 
 from repro.digest import Digest
-from repro.engines import DockerEngine, ImageInfo
+from repro.engines import DockerEngine, ImageInfo, find_docker
 from repro.errors import InfrastructureError, IntegrityError
 from repro.oci.image import LAYER, Descriptor
 from repro.progress import Silent
@@ -64,21 +68,12 @@ def watched(engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> Watched:
 
 @pytest.fixture(autouse=True)
 def _clean(engine: DockerEngine) -> Iterator[None]:
-    """Every test begins and ends without images of these tests, and leaves no nameless ones."""
-    before = dangling(engine)
+    """Every test ends without images of these tests, and had left none without a name."""
     yield
-    left = dangling(engine) - before
-    for image in engine.client.api.images(filters={"label": "dev.repro.test"}):
+    made = engine.client.api.images(all=True, filters={"label": "dev.repro.test"})
+    for image in made:
         engine.client.api.remove_image(image["Id"], force=True)
-    assert not left
-
-
-def dangling(engine: DockerEngine) -> set[str]:
-    return {
-        image["Id"]
-        for image in engine.client.api.images(all=True)
-        if image["RepoTags"] in (None, [], ["<none>:<none>"])
-    }
+    assert not [image for image in made if image["RepoTags"] in (None, [], ["<none>:<none>"])]
 
 
 def put(engine: DockerEngine, image: Forged, *tags: str) -> ImageInfo:
@@ -233,3 +228,36 @@ def test_ctrl_c_when_the_engine_has_everything_leaves_nothing(
         put(watched.engine, image, "x")
     assert watched.engine.image(image.id) is None
     assert image.opened == [0, 1]
+
+
+@pytest.fixture
+def podman() -> Iterator[DockerEngine]:
+    """A podman with an empty storage of its own, at a path that is short enough for it."""
+    if shutil.which("podman") is None:
+        pytest.fail("podman is needed; on Debian and Ubuntu: apt-get install podman")
+    with tempfile.TemporaryDirectory(prefix="podman-") as folder:
+        command = ["podman", "--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", "vfs"]
+        address = f"unix://{folder}/s"
+        with Path(folder, "log").open("wb") as log:
+            service = subprocess.Popen([*command, "system", "service", "-t", "0", address], stdout=log, stderr=log)
+        try:
+            deadline = time.monotonic() + 20
+            while not Path(folder, "s").exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            found = find_docker({"DOCKER_HOST": address, "HOME": folder})
+            yield found
+            found.close()
+        finally:
+            service.terminate()
+            service.wait()
+
+
+def test_podman_gets_it_whole_and_wrong_content_is_found_before(podman: DockerEngine) -> None:
+    image = forge(ONE, TWO)
+    found = put(podman, image, "a")
+    assert (found.id, found.diff_ids) == (image.id, tuple(map(str, image.diff_ids)))
+    assert put(podman, image, "b").id == image.id
+    wrong = forge(ONE, TWO, diff_ids=[Digest.of(ONE), Digest.of(CODE)])
+    with pytest.raises(IntegrityError, match="unpacked"):
+        put(podman, wrong, "wrong")
+    assert podman.image(f"{NAME}:wrong") is None
