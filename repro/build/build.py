@@ -117,6 +117,12 @@ def _built(
 
 def _recipe(one: Prepared, sources: Sources, progress: Progress) -> tuple[BuildPlan, Artifacts]:
     """A plan that needs nothing but what engines can do, with everything that it needs."""
+    if one.plan.base.source == "layout":
+        raise UsageError(
+            f"the base {one.plan.base.reference} is from a layout or an archive, which no engine can be asked for",
+            where="repro.lock: base",
+            fix="Build with the default builder, `oci`, or capture again with a base from a registry or the engine.",
+        )
     plan, tars = with_plain_system(one.plan, one.supplies, lambda: _base(one.plan, sources, progress), sources.cache)
     return plan, {**one.supplies.bring_all(), **tars}
 

@@ -12,14 +12,14 @@ from repro.digest import Digest
 from repro.errors import UsageError
 from repro.files import atomic_file
 from repro.oci import tar
+from repro.oci.archives import MANIFEST_FILE
 from repro.oci.blobs import bring, entries, stored
 from repro.oci.bodies import Inline
 from repro.oci.documents import REF_NAME, canonical, index_json
 from repro.oci.entry import Body, Entry
 from repro.oci.image import Image
-from repro.oci.write_layout import INDEX_FILE, LAYOUT, LAYOUT_FILE, blob_path
-
-MANIFEST_FILE = "manifest.json"
+from repro.oci.layouts import INDEX_FILE, LAYOUT_FILE
+from repro.oci.write_layout import LAYOUT, blob_path
 
 _CONTAINERD_NAME = "io.containerd.image.name"
 """Annotation by which containerd, and Docker where it stores images in it, names what it loads."""

@@ -16,9 +16,8 @@ from repro.files import atomic_write, disk_errors
 from repro.oci.blobs import Blob, bring, entries, stored, write_blobs
 from repro.oci.documents import REF_NAME, canonical, index_json, parse_index, parse_object
 from repro.oci.image import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST, Image
+from repro.oci.layouts import INDEX_FILE, LAYOUT_FILE
 
-LAYOUT_FILE = "oci-layout"
-INDEX_FILE = "index.json"
 LAYOUT = canonical({"imageLayoutVersion": "1.0.0"})
 """What the file `oci-layout` holds."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from repro_oci.builder import OciBuilder
 
-from repro.build import BuildRequest, Output, Sources, build, parse_output
+from repro.build import BuildRequest, Output, Sources, build, emit, parse_output
 from repro.build.prepare import open_project, prepare
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError, UsageError
@@ -140,6 +140,14 @@ def test_another_encoding_is_proved_by_its_files(project: Project) -> None:
     project.write(replace(project.lock, predicted=(replace(project.lock.predicted[0], layers=layers),)))
     with pytest.raises(IntegrityError, match="not the one that the lock predicts"):
         project.build(archive, encoding="gzip")
+
+
+@pytest.mark.parametrize("emitting", [False, True])
+def test_the_docker_builder_says_that_it_can_not_use_a_layout(project: Project, emitting: bool) -> None:
+    request = BuildRequest(project.path, tags=(TAG,), targets=TARGETS[:1], builder="docker")
+    with pytest.raises(UsageError, match="no engine can be asked for") as caught:
+        emit(request, project.home / "out", project.sources) if emitting else build(request, project.sources)
+    assert "default builder" in (caught.value.fix or "")
 
 
 def test_two_makings_are_compared_on_demand(project: Project) -> None:
