@@ -3,6 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
+TEST_JOBS ?= 2
 
 .PHONY: help venv engine base demo test check format clean
 
@@ -26,7 +27,7 @@ demo: $(STAMP)  ## capture, build and verify the examples, without an engine whe
 
 test: $(STAMP) base  ## all tests, those against the real engine included
 	@scripts/setup-test-tools
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 check: $(STAMP)  ## lint, types, architecture
 	@$(BIN)/ruff check .

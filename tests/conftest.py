@@ -11,9 +11,23 @@ from tests.builders import projects
 
 ROOT = Path(__file__).parent.parent
 BASE = "repro-base:bookworm"
+_ONE_AFTER_ANOTHER = {"loop", "scripts", "examples"}
+"""Folders of tests that use the engine, marked or not."""
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and programs would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For several processes (`-n 2 --dist loadgroup`): whatever looks at the engine's state is one after the other.
+
+    The others go by file, so that what a module shares is made once.
+    """
+    for item in items:
+        alone = item.get_closest_marker("engine") is not None or item.path.parent.name in _ONE_AFTER_ANOTHER
+        group = "engine" if alone else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)
