@@ -16,7 +16,7 @@ _DISK = {
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "permission denied",
 }
-_PLACE = {
+PLACE = {
     **_DISK,
     errno.EPERM: "the operation is not permitted",
     errno.ENOENT: "nothing can be made there",
@@ -50,7 +50,7 @@ def atomic_file(path: Path, mode: int = 0o644, *, durable: bool = True) -> Itera
     Raises InfrastructureError when the disk refuses.
     """
     with disk_errors(path):
-        with disk_errors(path, _PLACE):
+        with disk_errors(path, PLACE):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(name)

@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from repro.digest import Digest
+from repro.errors import IntegrityError
 from repro.lock import PredictedImage
 from repro.oci.encodings import reproducible
 from repro.oci.image import Image
@@ -14,7 +15,7 @@ from repro_oci.assemble import assemble_image
 from repro_oci.cache import LayerCache
 from repro_oci.image import AssembledImage
 from repro_oci.jobs import default_workers
-from repro_oci.predicted import foretell, predict, prove
+from repro_oci.predicted import differences, foretell, predict, prove
 from repro_oci.site import Site
 
 
@@ -51,7 +52,7 @@ class OciBuilder:
                 prove(image, predicted)
             return image
 
-        foretold = foretell(plan, base, predicted, make) if predicted is not None and trust else None
+        foretold = foretell(plan, base, predicted, make) if predicted is not None and trust and not no_cache else None
         return foretold or make()
 
     def predict(self, plan: BuildPlan, base: Image, supplies: Supplies, *, progress: Progress) -> PredictedImage:
@@ -72,7 +73,13 @@ class OciBuilder:
         with TemporaryDirectory(prefix="repro-again-") as folder:
             site = Site(LayerCache(Path(folder), fresh=True), self._cache, 1, progress)
             second = predict(self._make(plan, base, supplies, site), blobs=True)
-        prove(first, second)
+        problems = differences(first, second)
+        if problems:
+            raise IntegrityError(
+                "the image came out differently the second time",
+                problems=[problem.replace("predicted", "second").replace("made", "first") for problem in problems],
+                fix="This is a defect of repro: please report it with the layers that differ.",
+            )
         return first.digest
 
     def _make(self, plan: BuildPlan, base: Image, supplies: Supplies, site: Site) -> AssembledImage:

@@ -3,7 +3,6 @@
 `records/<2>/<key>.json` names a blob; a record is written after its blob, so one without a blob is merely forgotten.
 """
 
-import contextlib
 import json
 import os
 import tempfile
@@ -69,9 +68,14 @@ class LayerCache:
                 return None
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        with contextlib.suppress(OSError):
+        try:
+            os.utime(self._listing(key))
             os.utime(record)
             os.utime(path)
+        except FileNotFoundError:
+            return None  # somebody makes the cache smaller just now
+        except OSError:
+            pass  # a cache that only others may write to
         return CachedLayer(found, path)
 
     def add(

@@ -68,7 +68,10 @@ class Bytecode:
 
     def _bundle(self, item: Compile) -> CachedLayer:
         key = items_key([item], self._plan, self._identity, _BUNDLE)
-        return self._site.layers.get(key) or keep(key, self._compile(item), _BUNDLE, self._site.layers)
+        found = self._site.layers.get(key)
+        if found is not None and Digest.of_file(found.path) == found.blob.digest:
+            return found
+        return keep(key, self._compile(item), _BUNDLE, self._site.layers)
 
     def _compile(self, item: Compile) -> list[Entry]:
         digest = item.source.file.sha256 if isinstance(item.source, Wheel) else item.source.content.sha256

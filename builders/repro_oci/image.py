@@ -64,3 +64,17 @@ class AssembledImage:
         """Have the base bring those of its layers, several at a time (`repro.oci.sources.prefetch`)."""
         below = len(self.base.layers)
         prefetch(self.base, [number for number in numbers if number < below])
+
+    def discard_damaged(self) -> bool:
+        """Remove those of our layers from the cache whose bytes are no longer theirs; whether there were any."""
+        damaged = [layer for layer in self.own if not _is_whole(layer)]
+        for layer in damaged:
+            layer.path.unlink(missing_ok=True)
+        return bool(damaged)
+
+
+def _is_whole(layer: CachedLayer) -> bool:
+    try:
+        return Digest.of_file(layer.path) == layer.blob.digest
+    except OSError:
+        return False

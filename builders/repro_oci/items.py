@@ -96,7 +96,7 @@ def tar_entries(path: Path, content: Content) -> list[Entry]:
     try:
         with tarfile.open(path, "r:") as archive:
             return [_member(member, path, content) for member in archive]
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         raise IntegrityError(f"not a tar: {error}", where=content.label) from error
 
 

@@ -1,9 +1,10 @@
 """What decides a layer's bytes, as one digest: the key under which it is cached."""
 
+import functools
 import hashlib
 import json
-import zlib
 from collections.abc import Iterable
+from importlib import resources
 
 from repro.digest import Digest
 from repro.lock import Encoding
@@ -24,6 +25,7 @@ from repro.plan import (
     layout,
 )
 
+_SCRIPTS, _WORKER = "known-scripts.toml", "compile_worker.py"
 FORMAT = 1
 """Version of the assembler's output. Raised whenever the same plan would give other bytes; part of every cache key."""
 
@@ -43,7 +45,7 @@ def layer_key(layer: Layer, plan: BuildPlan, base: Digest, encoding: Encoding | 
 def items_key(items: Iterable[Item], plan: BuildPlan, base: Digest, encoding: Encoding) -> str:
     """The key of anything made from these items (see `layer_key`)."""
     described = [_describe(item, plan, base) for item in items]
-    return _hash([FORMAT, encodings.FORMAT, encoding, _compressor(encoding), described])
+    return _hash([FORMAT, encodings.FORMAT, encoding, encodings.compressor(encoding), described])
 
 
 def image_key(layers: Iterable[str], base: Digest) -> str:
@@ -55,9 +57,9 @@ def _describe(item: Item, plan: BuildPlan, base: Digest) -> list[object]:
     match item:
         case Wheel():
             where = [str(item.prefix), str(layout.ENVIRONMENT), _minor(plan)]
-            return ["wheel", item.file.sha256.hex, *where, item.requested]
+            return ["wheel", item.file.sha256.hex, item.file.name, *where, item.requested]
         case Deb(package):
-            return ["deb", package.sha256.hex, package.skip_scripts, base.hex]
+            return ["deb", package.sha256.hex, package.skip_scripts, base.hex, _source("repro.debian", _SCRIPTS)]
         case Compile(source, modules):
             return ["compile", _describe(source, plan, base), modules, python_key(plan, base)]
         case _:
@@ -81,7 +83,8 @@ def _describe_plain(item: ProjectFile | InlineFile | Directory | Link | Unpack) 
 def python_key(plan: BuildPlan, base: Digest) -> str:
     """Which interpreter compiles: the packed one by its tar, else the base's by the base."""
     packed = packed_tar(plan)
-    return packed.sha256.hex if packed else f"{base.hex}{plan.python}"
+    interpreter = packed.sha256.hex if packed else f"{base.hex}{plan.python}"
+    return f"{interpreter}{_source('repro.plan', _WORKER)}"
 
 
 def packed_tar(plan: BuildPlan) -> Content | None:
@@ -90,13 +93,14 @@ def packed_tar(plan: BuildPlan) -> Content | None:
     return next(found, None)
 
 
+@functools.cache
+def _source(package: str, name: str) -> str:
+    """Digest of a file of ours that decides bytes and changes more often than the format."""
+    return Digest.of(resources.files(package).joinpath(name).read_bytes()).hex
+
+
 def _minor(plan: BuildPlan) -> str:
     return ".".join(plan.python_version.split(".")[:2])
-
-
-def _compressor(encoding: Encoding) -> str:
-    """What else decides a blob's bytes. Diff IDs never depend on it."""
-    return zlib.ZLIB_RUNTIME_VERSION if encoding == "gzip" else ""
 
 
 def _hash(document: object) -> str:

@@ -1,6 +1,7 @@
 """What the lock says an image must be, against what was made; and images that are known before they are made."""
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -10,6 +11,7 @@ from repro.errors import IntegrityError
 from repro.lock import PredictedImage, PredictedLayer
 from repro.oci.encodings import MEDIA_TYPES
 from repro.oci.image import Descriptor, Image
+from repro.oci.sources import prefetch
 from repro.plan import BuildPlan
 from repro_oci.config import MadeLayer, base_layers, image_config, image_manifest
 from repro_oci.image import AssembledImage
@@ -34,6 +36,15 @@ def predict(image: AssembledImage, *, blobs: bool) -> PredictedImage:
     return PredictedImage(image.platform, FORMAT, image.identity, image.digest if blobs else None, layers)
 
 
+def differences(image: AssembledImage, predicted: PredictedImage) -> list[str]:
+    """Each layer and document that isn't as predicted, and what about it."""
+    return [
+        *_layers(image, predicted.layers),
+        *_differ("the configuration", predicted.config, image.identity),
+        *_differ("the manifest", predicted.manifest, image.digest),
+    ]
+
+
 def prove(image: AssembledImage, predicted: PredictedImage) -> None:
     """Refuse an image that isn't bit for bit what was predicted.
 
@@ -41,11 +52,7 @@ def prove(image: AssembledImage, predicted: PredictedImage) -> None:
         IntegrityError: `problems` names each layer that differs, and what about it.
     """
     _check_format(predicted)
-    problems = [
-        *_layers(image, predicted.layers),
-        *_differ("the configuration", predicted.config, image.identity),
-        *_differ("the manifest", predicted.manifest, image.digest),
-    ]
+    problems = differences(image, predicted)
     if problems:
         raise IntegrityError(
             "the image is not the one that the lock predicts",
@@ -97,15 +104,22 @@ class ForetoldImage:
     platform: str
     base: Image
     make: Callable[[], AssembledImage]
-    made: AssembledImage | None = field(default=None)
+    made: AssembledImage | None = None
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
     def open_layer(self, number: int) -> BinaryIO:
         """The blob of a layer (see `Image.open_layer`); raises as assembling and proving do."""
         if number < len(self.base.layers):
             return self.base.open_layer(number)
-        if self.made is None:
-            self.made = self.make()
+        with self.turn:  # several layers may be opened at a time
+            if self.made is None:
+                self.made = self.make()
         return self.made.open_layer(number)
+
+    def prefetch(self, numbers: Iterable[int]) -> None:
+        """Have the base bring those of its layers, several at a time (`repro.oci.sources.prefetch`)."""
+        below = len(self.base.layers)
+        prefetch(self.base, [number for number in numbers if number < below])
 
 
 def foretell(

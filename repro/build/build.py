@@ -1,5 +1,6 @@
 """`repro build`: everything is checked first; only then does a builder get to work, and its result goes where asked."""
 
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -7,18 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from repro.build.builders import find_builder
-from repro.build.outputs import Destination, Output, deliver
+from repro.build.outputs import Destination, Output, check_outputs, deliver
 from repro.build.prepare import Prepared, Project, Sources, open_project, prepare
 from repro.build.system import with_plain_system
 from repro.digest import Digest
-from repro.errors import UsageError
-from repro.http import session
+from repro.errors import InfrastructureError, IntegrityError, UsageError
 from repro.lock import Bytecode, Encoding
 from repro.oci.image import Image
 from repro.oci.stores import project_images
-from repro.plan import Artifacts, Assembler, Builder, BuildPlan, BuiltImage
+from repro.plan import Artifacts, Assembler, Builder, BuildPlan, BuiltImage, Healable
 from repro.progress import Progress, Silent
-from repro.registry import Registry
 from repro.transfer.base import find_base
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -64,6 +63,7 @@ def build(request: BuildRequest, sources: Sources, progress: Progress | None = N
         InfrastructureError: Objects that exist nowhere else are missing; the engine, the network or the disk failed.
     """
     _check_tags(request.tags)
+    check_outputs(request.outputs, request.tags, len(request.targets))
     told = progress or Silent()
     builder = find_builder(request.builder)
     project = open_project(request.lock_path, told, request.encoding, request.bytecode)
@@ -83,6 +83,8 @@ def emit(request: BuildRequest, directory: Path, sources: Sources, progress: Pro
     builder = find_builder(request.builder)
     if isinstance(builder, Assembler):
         raise UsageError(f"the builder {request.builder!r} has no recipe to write", where="--builder")
+    if len(request.targets) > 1:
+        raise UsageError("a Dockerfile is for one platform", where="--platform", fix="Name one of them.")
     project = open_project(request.lock_path, told, request.encoding, request.bytecode)
     one = prepare(project, next(iter(request.targets), None), sources, told)
     plan, artifacts = _recipe(one, sources, told)
@@ -105,6 +107,10 @@ def _built(
     tags: Sequence[str],
     progress: Progress,
 ) -> BuiltImage:
+    if len(request.targets) > 1:
+        raise UsageError(
+            "the Docker builder builds one platform at a time", where="--platform", fix="Name one of them."
+        )
     if request.outputs not in ((), (Output("engine"),)) or request.twice:
         raise UsageError(
             f"the builder {request.builder!r} builds in an engine only",
@@ -135,7 +141,7 @@ def _base(plan: BuildPlan, sources: Sources, progress: Progress) -> Image:
         given=sources.base,
         cache=sources.cache,
         engine=sources.engine_or_none,
-        registry=_registry(),
+        registry=sources.registry(),
         progress=progress,
     )
 
@@ -157,14 +163,27 @@ class _Assembly:
         to = Destination(
             tags=tags,
             engine=self.sources.engine,
-            registry=_registry,
+            registry=self.sources.registry,
             base=base.reference if base.source == "registry" else "",
             progress=self.progress,
         )
         outputs = self.request.outputs or (self._default_output(),)
         proved = {one.plan.target: not self.request.trust if one.predicted else None for one in prepared}
-        built = [image for output in outputs for image in deliver(images, output, to)]
+        built = [image for output in outputs for image in self._delivered(images, output, to)]
         return [replace(image, proved=proved[image.platform]) for image in built]
+
+    def _delivered(self, images: Sequence[Image], output: Output, to: Destination) -> list[BuiltImage]:
+        try:
+            return deliver(images, output, to)
+        except IntegrityError as error:
+            damaged = [image.discard_damaged() for image in images if isinstance(image, Healable)]
+            if any(damaged):
+                raise InfrastructureError(
+                    f"a layer in the cache was damaged, and is removed from it now: {error.what}",
+                    where=error.where,
+                    fix="Run the command again: the layer will be made anew.",
+                ) from error
+            raise
 
     def _image(self, one: Prepared) -> Image:
         plan, progress = one.plan, self.progress
@@ -178,21 +197,21 @@ class _Assembly:
             one.supplies,
             progress=progress,
             predicted=one.predicted,
-            trust=self.request.trust,
+            trust=self.request.trust and not self.request.twice,
             no_cache=self.request.no_cache,
         )
 
     def _default_output(self) -> Output:
-        """An engine where one answers, else the project's own images, where `repro verify` finds them."""
-        if self.sources.engine_or_none() is not None:
+        """An engine where one answers, else the project's own images, where `repro verify` finds them.
+
+        An engine that was named has to answer: another place instead would be a surprise.
+        """
+        named = os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")
+        if (self.sources.engine() if named else self.sources.engine_or_none()) is not None:
             return Output("engine")
         place = project_images(self.project.root)
         self.progress.note(f"no container engine answers: the image goes to {place}")
         return Output("layout", place)
-
-
-def _registry() -> Registry:
-    return Registry(session)
 
 
 def _check_tags(tags: Sequence[str]) -> None:

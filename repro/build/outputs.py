@@ -16,6 +16,9 @@ from repro.progress import Progress
 from repro.registry import Registry, parse_name
 from repro.transfer.load import load
 
+_ONE_PLATFORM = "an engine holds one platform under a name"
+_SEVERAL = "Name one platform, or write a multi-platform image with --output oci:DIRECTORY or --push."
+_TAG = "Name the image with its registry: --tag registry.example.com/team/model:1.0 (Docker Hub is docker.io)."
 _FORMS = "Write `engine`, `registry`, `oci:DIRECTORY` or `oci-archive:FILE`."
 
 
@@ -56,9 +59,35 @@ def parse_output(text: str) -> Output:
         return Output("engine")
     if text == "registry":
         return Output("registry")
-    if colon and place and kind in ("oci", "oci-archive"):
+    if colon and place and kind in ("oci", "oci-archive") and ":" not in Path(place).name:
         return Output("layout" if kind == "oci" else "archive", Path(place))
     raise UsageError(f"not a destination for images: {text!r}", where="--output", fix=_FORMS)
+
+
+def check_outputs(outputs: Sequence[Output], tags: Sequence[str], platforms: int) -> None:
+    """What can be told before anything is assembled.
+
+    Raises:
+        UsageError: A directory where a file has to be written or the other way round, several platforms for an
+            engine, or a push to nowhere.
+    """
+    for output in outputs:
+        match output.kind:
+            case "engine" if platforms > 1:
+                raise UsageError(_ONE_PLATFORM, where="--platform", fix=_SEVERAL)
+            case "registry" if not all(_names_registry(tag) for tag in tags) or not tags:
+                raise UsageError("pushing takes a name that says the registry", where="--push", fix=_TAG)
+            case "archive" if output.path is not None and output.path.is_dir():
+                raise UsageError("is a directory, and an archive is a file", where=str(output.path))
+            case "layout" if output.path is not None and output.path.exists() and not output.path.is_dir():
+                raise UsageError("is a file, and an image layout is a directory", where=str(output.path))
+            case _:
+                continue
+
+
+def _names_registry(tag: str) -> bool:
+    first, slash, _ = tag.partition("/")
+    return bool(slash) and (first == "localhost" or any(mark in first for mark in ".:"))
 
 
 def deliver(images: Sequence[Image], output: Output, to: Destination) -> list[BuiltImage]:
@@ -101,13 +130,9 @@ def _described(images: Sequence[Image], place: str, to: Destination, digest: Dig
 
 
 def _only(images: Sequence[Image]) -> Image:
-    if len(images) == 1:
-        return images[0]
-    raise UsageError(
-        f"an engine holds one platform under a name, these are {', '.join(image.platform for image in images)}",
-        where="--platform",
-        fix="Name one platform, or write a multi-platform image with --output oci:DIRECTORY or --push.",
-    )
+    if len(images) > 1:
+        raise UsageError(_ONE_PLATFORM, where="--platform", fix=_SEVERAL)
+    return images[0]
 
 
 def _to_engine(image: Image, to: Destination) -> BuiltImage:

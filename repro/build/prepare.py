@@ -14,6 +14,7 @@ from repro.lock import Bytecode, Encoding, ImageOptions, Lock, LockedFile, Predi
 from repro.plan import BuildPlan, make_plan, runner_sources
 from repro.plan.supplies import LockedSupplies
 from repro.progress import Progress, Task
+from repro.registry import Registry
 from repro.store import ObjectStore, artifact_cache, project_store
 
 
@@ -23,6 +24,7 @@ class Sources:
     Args:
         sessions: Gives each thread a session for downloads (`repro.http`); the environment's settings when None.
         cache: Where downloads and bases are kept; the user's cache when None.
+        registry: Gives a client for registries; the environment's settings when None.
         base: A local place of the base: `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`; None to look for it.
         find: Looks for the engine.
     """
@@ -32,11 +34,13 @@ class Sources:
         *,
         sessions: Callable[[], Session] | None = None,
         cache: ObjectStore | None = None,
+        registry: Callable[[], Registry] | None = None,
         base: str | None = None,
         find: Callable[[], DockerEngine] = find_docker,
     ) -> None:
         self.sessions = sessions or per_thread(session)
         self.cache = cache or artifact_cache()
+        self.registry = functools.cache(registry or Registry)
         self.base = base
         self.engine = functools.cache(find)
 

@@ -33,7 +33,7 @@ from repro.capture.variables import variable_warnings
 from repro.engines import DockerEngine, find_docker
 from repro.errors import InfrastructureError
 from repro.files import atomic_write
-from repro.http import Session
+from repro.http import Session, session
 from repro.lock import (
     Base,
     Baseline,
@@ -148,7 +148,7 @@ class _Capture:
             cache=artifact_cache(),
             sessions=seen.sessions,
             engine=functools.cache(lambda: _engine(self.environ)),
-            registry=Registry(),
+            registry=self._registry(),
             progress=self.progress,
         )
         asked, lock = self.project.config.system, seen.lock
@@ -187,9 +187,13 @@ class _Capture:
             configured=self.project.config.base,
             engine=_engine(self.environ),
             progress=self.progress,
+            registry=self._registry(),
             root=self.project.root,
             environ=self.environ,
         )
+
+    def _registry(self) -> Registry:
+        return Registry(functools.partial(session, ca_cert=self.request.ca_cert))
 
     def _interpreter(self, interpreter: Interpreter, base: Base, targets: tuple[str, ...]) -> Python:
         return choose_interpreter(

@@ -1,5 +1,6 @@
 """`repro build`: repro.lock → image."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from repro.cli.settings import Settings, common, json_option
 from repro.http import Session, per_thread, session
 from repro.lock import load_lock
 from repro.plan import BuiltImage, make_plan, runner_sources
+from repro.registry import Registry
 from repro.report.json import build_json
 from repro.report.summaries import build_summary, layer_sizes
 
@@ -66,11 +68,11 @@ def command(
     places = [*(parse_output(text) for text in outputs), *([Output("registry")] if push else [])]
     path = lock_path(file)
     request = BuildRequest(lock_path=path, outputs=tuple(places), **options)
-    sources = Sources(sessions=per_thread(trusted), base=base)
+    sources = Sources(sessions=per_thread(trusted), registry=lambda: Registry(trusted), base=base)
     with Console(settings) as console:
         if emit_dockerfile is not None:
-            request = BuildRequest(lock_path=path, targets=request.targets, builder="docker")
-            console.show(f"{emit(request, emit_dockerfile, sources, console.progress)}\n")
+            recipe = replace(request, builder="docker", outputs=())
+            console.show(f"{emit(recipe, emit_dockerfile, sources, console.progress)}\n")
             return
         images = build(request, sources, console.progress)
         console.show(_shown(images, path, settings, console))

@@ -6,14 +6,19 @@ from repro.cli.console import Console
 from repro.cli.parameters import amount
 from repro.cli.settings import Settings, common, json_option
 from repro.errors import UsageError
+from repro.oci.shelf import Item
 from repro.report.cache import cache_json, cache_text, removed_text
 from repro.store.cache import cache_directory
-from repro.store.usage import cache_units, clear, prune
+from repro.store.usage import Shelves, cache_units, clear, prune
+
+_SHELVES = Shelves(
+    frozenset({"pythons", "rootfs/images", "rootfs/layers"}), remove=lambda path: Item(path, 0.0).remove()
+)
 
 
 @click.command("cache")
 @click.option("--prune", "limit", type=amount, metavar="SIZE", help="Remove the longest unused; keep SIZE: 10g.")
-@click.option("--clear", "everything", is_flag=True, help="Remove everything.")
+@click.option("--clear", "everything", is_flag=True, help="Remove everything that isn't in use.")
 @json_option
 @common
 @click.pass_obj
@@ -27,10 +32,14 @@ def command(settings: Settings, *, limit: int | None, everything: bool) -> None:
         raise UsageError("--prune and --clear exclude each other", fix="Name one of them.")
     directory = cache_directory()
     with Console(settings) as console:
-        removed = clear(directory) if everything else prune(directory, limit) if limit is not None else None
+        removed = None
+        if everything:
+            removed = clear(directory, shelves=_SHELVES)
+        elif limit is not None:
+            removed = prune(directory, limit, shelves=_SHELVES)
         if removed is not None and not settings.json:
             console.show(removed_text(removed, console.style))
             return
-        units = cache_units(directory)
+        units = cache_units(directory, _SHELVES)
         shown = cache_json(directory, units, removed) if settings.json else cache_text(directory, units, console.style)
         console.show(shown)

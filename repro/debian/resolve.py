@@ -45,16 +45,20 @@ class UnresolvableError(CaptureError):
         base_too_old: Whether packages of the base in other versions than needed are to blame.
     """
 
-    def __init__(self, problems: Sequence[str], *, base_too_old: bool) -> None:
-        super().__init__(
-            "the system packages can't be chosen",
-            where="repro.toml: system.apt",
-            problems=problems,
-            fix="Use a newer base image, or one that has these packages: packages of the base are never replaced."
-            if base_too_old
-            else "Correct the names, or use a base image that has the packages already.",
-        )
-        self.base_too_old = base_too_old
+    base_too_old = False
+
+
+def _unresolvable(problems: Sequence[str], *, base_too_old: bool) -> UnresolvableError:
+    error = UnresolvableError(
+        "the system packages can't be chosen",
+        where="repro.toml: system.apt",
+        problems=problems,
+        fix="Use a newer base image, or one that has these packages: packages of the base are never replaced."
+        if base_too_old
+        else "Correct the names, or use a base image that has the packages already.",
+    )
+    error.base_too_old = base_too_old
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ def choose(requests: Sequence[Request], index: Index, base: BaseView, architectu
     problems = search.run(ordered)
     if problems:
         texts = list(dict.fromkeys(problem.text for problem in problems))
-        raise UnresolvableError(texts, base_too_old=any(problem.base_too_old for problem in problems))
+        raise _unresolvable(texts, base_too_old=any(problem.base_too_old for problem in problems))
     return tuple(search.chosen[name] for name in sorted(search.chosen))
 
 

@@ -112,6 +112,17 @@ def reproducible(encoding: Encoding) -> bool:
     return encoding in {"splice", "tar"}
 
 
+def compressor(encoding: Encoding) -> str:
+    """What else decides a blob's bytes, beside the entries: a version, or "" where nothing does."""
+    match encoding:
+        case "gzip":
+            return zlib.ZLIB_RUNTIME_VERSION
+        case "zstd":
+            return ".".join(map(str, zstd.zstd_version_info))
+        case _:
+            return ""
+
+
 def write_layer(entries: Sequence[Entry], encoding: Encoding, write: Callable[[bytes], object]) -> LayerBlob:
     """Write a layer's blob, block by block, in bounded memory.
 

@@ -94,6 +94,8 @@ class Item:
         try:
             if not _lock(handle, exclusive=True, wait=False):
                 return False
+            if not _is_lock_of(handle, self.path):
+                return not self.path.exists()  # somebody removed it before we had the lock, or gave it its name
             _remove(self.path)
         finally:
             os.close(handle)
@@ -118,16 +120,22 @@ def _hold(place: Path) -> int | None:
         return None
     try:
         _lock(handle, exclusive=False)
-        if os.path.samestat(os.fstat(handle), (place / _LOCK).stat()):
+        if _is_lock_of(handle, place):
             os.utime(handle)
             return handle
-    except FileNotFoundError:
-        pass  # somebody removed it before we had the lock
     except BaseException:
         os.close(handle)
         raise
     os.close(handle)
     return None
+
+
+def _is_lock_of(handle: int, place: Path) -> bool:
+    """False when somebody removed the place before we had the lock, and perhaps made it again."""
+    try:
+        return os.path.samestat(os.fstat(handle), (place / _LOCK).stat())
+    except FileNotFoundError:
+        return False
 
 
 def _flush() -> None:

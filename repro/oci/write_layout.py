@@ -12,7 +12,7 @@ from typing import Any
 
 from repro.digest import Digest
 from repro.errors import UsageError
-from repro.files import atomic_write, disk_errors
+from repro.files import PLACE, atomic_write, disk_errors
 from repro.oci.blobs import Blob, bring, entries, stored, write_blobs
 from repro.oci.documents import REF_NAME, canonical, index_json, parse_index, parse_object
 from repro.oci.image import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST, Image
@@ -128,7 +128,8 @@ else:
 
     def _locked(directory: Path) -> int | None:
         """A handle of the locked directory, None when it was removed by whoever had the turn before."""
-        directory.mkdir(parents=True, exist_ok=True)
+        with disk_errors(directory, PLACE):
+            directory.mkdir(parents=True, exist_ok=True)
         handle = os.open(directory, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,6 +1,6 @@
 """Lock → BuildPlan: a pure function, and the only thing that builders share."""
 
-from repro.plan.builder import Artifacts, Assembler, Builder, BuiltImage, Supplies
+from repro.plan.builder import Artifacts, Assembler, Builder, BuiltImage, Healable, Supplies
 from repro.plan.make import make_plan
 from repro.plan.model import (
     BuildPlan,
@@ -29,6 +29,7 @@ __all__ = [
     "Content",
     "Deb",
     "Directory",
+    "Healable",
     "ImageConfig",
     "InlineFile",
     "Item",

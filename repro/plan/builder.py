@@ -55,6 +55,15 @@ class Supplies(Protocol):
 
 
 @runtime_checkable
+class Healable(Protocol):
+    """An image whose layers come from a cache that can be damaged."""
+
+    def discard_damaged(self) -> bool:
+        """Remove damaged layers from the cache, so that the next build makes them again; whether there were any."""
+        ...
+
+
+@runtime_checkable
 class Assembler(Protocol):
     """Turns a plan into an image here, without an engine. The same plan on the same base gives the same bytes."""
 

@@ -3,16 +3,43 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from repro.files import disk_errors
 
 GRACE = 3600.0
 """Seconds: whatever was used this recently may be in use now and stays."""
+UNFINISHED = 60.0
+"""Seconds: what was written this recently, and is not finished, may be being written now and stays."""
+_INCOMING = "incoming"
 _BY_FILE = frozenset({"artifacts", "http", "layers"})
 """Parts whose files stand each for themselves; in all others a directory is only whole with all that is in it."""
+
+
+_Shared = dict[tuple[int, int], int]
+"""Sizes of files with several names, by device and inode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelves:
+    """Directories whose directories are held by those who use them, so that only their own kind of removal is safe.
+
+    Attributes:
+        names: POSIX paths below the cache, such as `rootfs/images`.
+        remove: Removes one of their directories unless it is held; says whether it is gone.
+    """
+
+    names: frozenset[str] = frozenset()
+    remove: Callable[[Path], bool] = field(default=lambda _: False)
+
+    def has(self, name: str) -> bool:
+        """Whether a directory is a shelf, or the place where a shelf's directories are made."""
+        return name in self.names or name.removesuffix(f"/{_INCOMING}") in self.names
+
+
+_NONE = Shelves()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +49,18 @@ class Unit:
     Attributes:
         part: The first directory below the cache, such as `layers`.
         path: A file or a directory.
-        size: Bytes.
+        size: Bytes. A file that several units have counts for the one that was used last: only with that it goes.
         used: When it was last read or written, seconds since the epoch.
+        shelved: Whether it is a directory of a shelf.
+        finished: Whether it has its own name already.
     """
 
     part: str
     path: Path
     size: int
     used: float
+    shelved: bool = False
+    finished: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +71,53 @@ class Removed:
     size: int
 
 
-def cache_units(directory: Path) -> list[Unit]:
+def cache_units(directory: Path, shelves: Shelves = _NONE) -> list[Unit]:
     """Everything in a cache, the longest unused first. What vanishes meanwhile is left out."""
-    found = [unit for part in _entries(directory) for unit in _units(part)]
-    return sorted(found, key=lambda unit: (unit.used, str(unit.path)))
+    found = [pair for part in _entries(directory) for pair in _units(part, shelves)]
+    found.sort(key=lambda pair: (pair[0].used, str(pair[0].path)), reverse=True)
+    counted: _Shared = {}
+    units = []
+    for unit, shared in found:
+        more = sum(size for key, size in shared.items() if key not in counted)
+        counted.update(shared)
+        units.append(replace(unit, size=unit.size + more))
+    return units[::-1]
 
 
-def prune(directory: Path, limit: int, now: float | None = None) -> Removed:
-    """Remove what was used longest ago until at most `limit` bytes are left; what was used just now stays.
+def prune(directory: Path, limit: int, now: float | None = None, *, shelves: Shelves = _NONE) -> Removed:
+    """Remove what was used longest ago until at most `limit` bytes are left.
+
+    What was used just now stays, and what is held.
 
     Raises:
         InfrastructureError: The disk refuses.
     """
-    units = cache_units(directory)
+    units = cache_units(directory, shelves)
     excess = sum(unit.size for unit in units) - limit
-    latest = (time.time() if now is None else now) - GRACE
-    chosen = []
+    latest = _now(now) - GRACE
+    count = size = 0
     for unit in units:
-        if excess <= 0 or unit.used > latest:
+        if size >= excess or unit.used > latest:
             break
-        chosen.append(unit)
-        excess -= unit.size
-    return _remove(chosen)
+        if _remove(unit, shelves):
+            count, size = count + 1, size + unit.size
+    return Removed(count, size)
 
 
-def clear(directory: Path) -> Removed:
-    """Remove everything. Raises InfrastructureError when the disk refuses."""
-    return _remove(cache_units(directory))
+def clear(directory: Path, now: float | None = None, *, shelves: Shelves = _NONE) -> Removed:
+    """Remove everything but what is held, or may be being written now.
+
+    Raises:
+        InfrastructureError: The disk refuses.
+    """
+    latest = _now(now) - UNFINISHED
+    units = [unit for unit in cache_units(directory, shelves) if unit.finished or unit.used <= latest]
+    removed = [unit.size for unit in units if _remove(unit, shelves)]
+    return Removed(len(removed), sum(removed))
+
+
+def _now(now: float | None) -> float:
+    return time.time() if now is None else now
 
 
 def _entries(directory: Path) -> list[os.DirEntry[str]]:
@@ -77,25 +128,45 @@ def _entries(directory: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _units(part: os.DirEntry[str]) -> Iterator[Unit]:
+def _units(part: os.DirEntry[str], shelves: Shelves) -> Iterator[tuple[Unit, _Shared]]:
     if not part.is_dir(follow_symlinks=False):
         yield from _unit(part.name, Path(part.path), _files(part))
     elif part.name in _BY_FILE:
         for entry in _files_below(part):
             yield from _unit(part.name, Path(entry.path), [entry])
     else:
-        for entry in _entries(Path(part.path)):
-            yield from _unit(part.name, Path(entry.path), _files(entry))
+        yield from _trees(part.name, Path(part.path), shelves)
 
 
-def _unit(part: str, path: Path, entries: list[os.DirEntry[str]]) -> Iterator[Unit]:
+def _trees(name: str, folder: Path, shelves: Shelves) -> Iterator[tuple[Unit, _Shared]]:
+    """What is in a directory, which is called `name` below the cache; shelves in it are not units, but what they have."""
+    for entry in _entries(folder):
+        below = f"{name}/{entry.name}"
+        if shelves.has(below):
+            yield from _trees(below, Path(entry.path), shelves)
+        else:
+            shelved = shelves.has(name) and entry.is_dir(follow_symlinks=False)
+            yield from _unit(name.partition("/")[0], Path(entry.path), _files(entry), shelved=shelved)
+
+
+def _unit(
+    part: str, path: Path, entries: list[os.DirEntry[str]], *, shelved: bool = False
+) -> Iterator[tuple[Unit, _Shared]]:
     try:
         facts = [entry.stat(follow_symlinks=False) for entry in entries]
         own = path.lstat().st_mtime  # looking into a directory changes its access time
     except FileNotFoundError:
         return
     used = max([own, *(max(one.st_atime, one.st_mtime) for one in facts)])
-    yield Unit(part, path, sum(one.st_size for one in facts), used)
+    size = sum(one.st_size for one in facts if one.st_nlink <= 1)
+    shared = {(one.st_dev, one.st_ino): one.st_size for one in facts if one.st_nlink > 1}
+    yield Unit(part, path, size, used, shelved, _is_finished(part, path)), shared
+
+
+def _is_finished(part: str, path: Path) -> bool:
+    if path.parent.name == _INCOMING:
+        return False
+    return not (path.parent.name == part == "layers" and path.name.startswith("tmp"))
 
 
 def _files(entry: os.DirEntry[str]) -> list[os.DirEntry[str]]:
@@ -110,14 +181,16 @@ def _files_below(directory: os.DirEntry[str]) -> Iterator[os.DirEntry[str]]:
             yield entry
 
 
-def _remove(units: list[Unit]) -> Removed:
-    for unit in units:
-        with disk_errors(unit.path):
-            if unit.path.is_dir() and not unit.path.is_symlink():
-                _remove_tree(unit.path)
-            else:
-                unit.path.unlink(missing_ok=True)
-    return Removed(len(units), sum(unit.size for unit in units))
+def _remove(unit: Unit, shelves: Shelves) -> bool:
+    """Whether it is gone."""
+    with disk_errors(unit.path):
+        if unit.shelved:
+            return shelves.remove(unit.path)
+        if unit.path.is_dir() and not unit.path.is_symlink():
+            _remove_tree(unit.path)
+        else:
+            unit.path.unlink(missing_ok=True)
+    return True
 
 
 def _remove_tree(path: Path) -> None:

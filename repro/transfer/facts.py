@@ -115,7 +115,7 @@ def _read(image: Image) -> BaseFacts:
             try:
                 with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8") as archive:
                     tree.add(_members(archive))
-            except tarfile.TarError as error:
+            except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
                 raise IntegrityError(
                     f"a layer of the base is no tar archive: {error}", where=str(image.layers[number].digest)
                 ) from error

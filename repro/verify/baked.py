@@ -1,12 +1,12 @@
 """Is the image what its lock says? Everything that can be told without running it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from repro.digest import Digest
 from repro.engines.model import Engine, ImageInfo
 from repro.errors import ReproError, UsageError
-from repro.lock import Lock
+from repro.lock import Lock, PredictedImage
 from repro.plan import ImageConfig, layout, make_plan, runner_digest
 from repro.plan.evaluation import make_evaluation
 from repro.verify.model import Finding
@@ -22,6 +22,8 @@ _OFFICIAL = {
     for name in ("VERSION", "SHA256", "PIP_VERSION", "SETUPTOOLS_VERSION", "GET_PIP_URL", "GET_PIP_SHA256")
 }
 """What Docker's official images of Python say about themselves."""
+_MOST_BYTES = 256 << 20
+"""Project files of more bytes are not read out of an image only to be named."""
 _ROOT = {"", "0", "root"}
 
 
@@ -86,7 +88,7 @@ def check_image(
         *_evaluation(lock, digest, baked, ours),
         *_differences(lock, lock_bytes, image, baked, base),
         *_base(image, base),
-        *_layers(lock, image),
+        *_layers(lock, image, base),
     )
 
 
@@ -165,26 +167,49 @@ def _configuration(
             yield _error("label", f"the label {name} has another value", *_pair(value, image.labels.get(name)))
 
 
-def _layers(lock: Lock, image: ImageInfo) -> Iterator[Finding]:
+def _layers(lock: Lock, image: ImageInfo, base: ImageInfo | None) -> Iterator[Finding]:
     """Every file of every package, by the digests of the layers that hold them."""
     predicted = next((one for one in lock.predicted if one.target == image.platform), None)
-    if predicted is None or image.id in {str(predicted.config), str(predicted.manifest)}:
-        return
+    if predicted is None:
+        yield _unproved("the lock predicts no image for this platform")
+    elif image.id not in {str(predicted.config), str(predicted.manifest)}:
+        yield from _compared(predicted, image, base)
+
+
+def _compared(predicted: PredictedImage, image: ImageInfo, base: ImageInfo | None) -> Iterator[Finding]:
     wanted = tuple(str(layer.diff_id) for layer in predicted.layers)
-    if image.diff_ids[-len(wanted) :] == wanted:
-        return
+    below, ours = image.diff_ids[: -len(wanted)], image.diff_ids[-len(wanted) :]
     missing = [layer.name for layer in predicted.layers if str(layer.diff_id) not in image.diff_ids]
-    if len(missing) < len(wanted):
+    if ours == wanted and base is None:
+        yield _unproved("its configuration is not the predicted one, and the base isn't here to compare with")
+    elif ours == wanted and base is not None and below != base.diff_ids:
+        yield _error("layers", "the image has other layers below those that the lock predicts than its base")
+    elif ours != wanted and len(missing) < len(wanted):
         message = "the image has other layers than the lock predicts"
         yield _error("layers", message, f"changed or missing: {', '.join(missing) or 'none; there are more, or moved'}")
-        return
-    yield Finding(
-        "unproved",
-        "warning",
-        "no layer is the one that the lock predicts: another builder made the image, so the files of its packages are "
-        "not proved to be those of the lock",
-        ("build it with `repro build`, whose layers can be compared",),
+    elif ours != wanted:
+        yield _unproved("no layer is the one that the lock predicts: another builder made the image")
+
+
+def _unproved(reason: str) -> Finding:
+    message = f"{reason}, so the files of its packages are not proved to be those of the lock"
+    return Finding("unproved", "warning", message, ("build it with `repro build`, whose layers can be compared",))
+
+
+def name_changes(findings: tuple[Finding, ...], engine: Engine, image: ImageInfo, lock: Lock) -> tuple[Finding, ...]:
+    """The findings; where layers differ, with the project files that do (of large projects only the layers)."""
+    if sum(file.size for file in lock.files) > _MOST_BYTES or not any(one.kind == "layers" for one in findings):
+        return findings
+    try:
+        found = engine.read_files(image.id, layout.PROJECT)
+    except UsageError:
+        found = {}
+    changed = tuple(
+        f"{file.path}: expected {file.sha256}, found {Digest.of(found[file.path]) if file.path in found else 'none'}"
+        for file in lock.files
+        if file.path not in found or Digest.of(found[file.path]) != file.sha256
     )
+    return tuple(replace(one, evidence=(*one.evidence, *changed)) if one.kind == "layers" else one for one in findings)
 
 
 def _base(image: ImageInfo, base: ImageInfo | None) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from repro.lock import Lock, lock_body, parse_lock
 from repro.plan import layout, runner_digest, runner_sources
 from repro.progress import Progress
 from repro.runner.documents import RunRecord
-from repro.verify.baked import Baked, check_image, find_base, read_baked
+from repro.verify.baked import Baked, check_image, find_base, name_changes, read_baked
 from repro.verify.evidence import keep_evidence
 from repro.verify.judge import Judgement, judge, summarize, tampered
 from repro.verify.listen import Listener
@@ -75,6 +75,7 @@ def verify(
     case = _case(find_image(engine, image), lock, engine, progress)
     ours, base = runner_digest(runner_sources()), find_base(engine, case.lock)
     findings = check_image(case.lock, case.lock_bytes, case.image, case.baked, ours, base=base)
+    findings = name_changes(findings, engine, case.image, case.lock)
     info = engine.info()
     verdict = replace(
         _verdict(tampered(findings), started),

@@ -44,8 +44,9 @@ def baked_files(lock: Lock) -> dict[str, bytes]:
 
 def image_of(lock: Lock) -> ImageInfo:
     config = make_plan(lock, render_body(lock), SOURCES).config
+    predicted = (lock.predicted or full_lock().predicted)[0]
     return ImageInfo(
-        id=f"sha256:{'1' * 64}",
+        id=str(predicted.config),
         tags=(NAME,),
         repo_digests=(),
         platform="linux/amd64",
@@ -53,7 +54,7 @@ def image_of(lock: Lock) -> ImageInfo:
         env={**config.env, "GPG_KEY": "of the base"},
         user=config.user,
         entrypoint=config.entrypoint,
-        diff_ids=tuple(str(layer.diff_id) for layer in lock.predicted[0].layers),
+        diff_ids=tuple(str(layer.diff_id) for layer in predicted.layers),
         size=1_234_567,
     )
 
@@ -116,6 +117,8 @@ class MemoryEngine:
 
     def read_files(self, image: str, path: PurePosixPath) -> dict[str, bytes]:
         assert image == self.image_info.id
+        if path == layout.PROJECT:
+            return {}
         assert path == layout.RUNNER
         if self.files is None:
             raise UsageError("the image has no such path", where=str(path))

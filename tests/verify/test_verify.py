@@ -460,9 +460,9 @@ def predicted_ids() -> tuple[str, ...]:
     return tuple(str(layer.diff_id) for layer in sample_lock().predicted[0].layers)
 
 
-def with_layers(diff_ids: tuple[str, ...], identity: str | None = None) -> MemoryEngine:
-    engine = engine_of(sample_lock())
-    engine.image_info = replace(engine.image_info, diff_ids=diff_ids, id=identity or engine.image_info.id)
+def with_layers(diff_ids: tuple[str, ...], identity: str = f"sha256:{'1' * 64}", *, base: bool = True) -> MemoryEngine:
+    engine = on_base(diff_ids) if base else engine_of(sample_lock())
+    engine.image_info = replace(engine.image_info, diff_ids=diff_ids, id=identity)
     return engine
 
 
@@ -470,6 +470,20 @@ def test_layers_that_the_lock_predicts_prove_the_contents() -> None:
     verdict = judged(with_layers((*LAYERS, *predicted_ids())))
     assert verdict.outcome is Outcome.VERIFIED
     assert "unproved" not in kinds(verdict)
+
+
+def test_a_layer_between_the_base_and_the_predicted_ones_is_refused() -> None:
+    refused(with_layers((*LAYERS, "sha256:evil", *predicted_ids())), kind="layers")
+
+
+def test_without_the_base_only_the_predicted_image_itself_is_proved() -> None:
+    verdict = judged(with_layers(("sha256:evil", *predicted_ids()), base=False))
+    assert kinds(verdict)["unproved"] == "warning"
+
+
+def test_a_lock_without_predictions_proves_no_contents() -> None:
+    lock = sample_lock(predicted=())
+    assert kinds(judged(engine_of(lock)))["unproved"] == "warning"
 
 
 @pytest.mark.parametrize("identity", ["config", "manifest"])

@@ -1,0 +1,103 @@
+"""What decides a layer's bytes decides its key, and nothing else does."""
+
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+
+import pytest
+from repro_oci import keys
+
+from repro.digest import Digest
+from repro.oci import encodings
+from repro.plan import (
+    BuildPlan,
+    Compile,
+    Content,
+    Deb,
+    Directory,
+    InlineFile,
+    Item,
+    Link,
+    ProjectFile,
+    Unpack,
+    Wheel,
+    layout,
+)
+from tests.builders import projects
+from tests.lock.samples import package, system_package
+
+BASE, OTHER = Digest.of(b"base"), Digest.of(b"other")
+CONTENT = Content(Digest.of(b"x"), 1, "x")
+PLACE = PurePosixPath("/opt/x")
+WHEEL = Wheel("numpy", "1.0", package("numpy").files[0], layout.ENVIRONMENT)
+DEB = Deb(system_package("libgomp1"))
+LABELLED = replace(CONTENT, label="called otherwise")
+
+
+@pytest.fixture
+def plan(wheels: dict[str, Path]) -> BuildPlan:
+    return projects.plan_of(projects.make_lock(projects.NO_IMAGE, projects.package(wheels["installer"])))
+
+
+def key(plan: BuildPlan, item: Item, base: Digest = BASE) -> str:
+    return keys.items_key([item], plan, base, "splice")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (WHEEL, replace(WHEEL, prefix=layout.RUNNER_PACKAGES)),
+        (WHEEL, replace(WHEEL, requested=True)),
+        (WHEEL, replace(WHEEL, file=replace(WHEEL.file, sha256=OTHER))),
+        (WHEEL, replace(WHEEL, file=replace(WHEEL.file, name="other-1.0-py3-none-any.whl"))),
+        (ProjectFile(CONTENT, PLACE, 0o644), ProjectFile(CONTENT, PLACE, 0o755)),
+        (ProjectFile(CONTENT, PLACE, 0o644), ProjectFile(CONTENT, PLACE / "y", 0o644)),
+        (InlineFile(b"x", PLACE), InlineFile(b"y", PLACE)),
+        (Directory(PLACE), Directory(PLACE, 0o1777)),
+        (Link(PLACE, "a"), Link(PLACE, "b")),
+        (Unpack(CONTENT), Unpack(replace(CONTENT, sha256=OTHER))),
+        (DEB, Deb(replace(DEB.package, skip_scripts=True))),
+        (DEB, Deb(replace(DEB.package, sha256=OTHER))),
+        (Compile(WHEEL, None), Compile(WHEEL, ("numpy",))),
+        (Compile(WHEEL, ("numpy",)), Compile(WHEEL, ("numpy", "numpy.linalg"))),
+        (Compile(WHEEL, None), WHEEL),
+    ],
+)
+def test_other_inputs_other_key(plan: BuildPlan, one: Item, other: Item) -> None:
+    assert key(plan, one) != key(plan, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (ProjectFile(CONTENT, PLACE, 0o644), ProjectFile(LABELLED, PLACE, 0o644)),
+        (Unpack(CONTENT), Unpack(LABELLED)),
+        (WHEEL, replace(WHEEL, file=replace(WHEEL.file, url="https://mirror.example.org/x"))),
+    ],
+)
+def test_where_it_comes_from_and_what_it_is_called_for_people_does_not_count(
+    plan: BuildPlan, one: Item, other: Item
+) -> None:
+    assert key(plan, one) == key(plan, other)
+
+
+def test_the_base_counts_where_the_layer_depends_on_it(plan: BuildPlan) -> None:
+    for item, depends in ((DEB, True), (Compile(WHEEL, None), True), (WHEEL, False), (Unpack(CONTENT), False)):
+        assert (key(plan, item) != key(plan, item, OTHER)) == depends
+
+
+def test_the_encoding_counts_and_the_python(plan: BuildPlan) -> None:
+    assert len({keys.items_key([WHEEL], plan, BASE, encoding) for encoding in ("splice", "gzip", "zstd", "tar")}) == 4
+    assert key(plan, WHEEL) != key(replace(plan, python_version="3.12.1"), WHEEL)
+
+
+@pytest.mark.parametrize("module", [keys, encodings])
+def test_another_format_shares_nothing(plan: BuildPlan, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key(plan, WHEEL)
+    monkeypatch.setattr(module, "FORMAT", 99)
+    assert key(plan, WHEEL) != before
+
+
+def test_the_number_in_the_lock_moves_with_the_codecs() -> None:
+    """Raise `keys.FORMAT` whenever `encodings.FORMAT` is raised, and correct this pair."""
+    assert (keys.FORMAT, encodings.FORMAT) == (1, 1)
