@@ -1,5 +1,6 @@
 """What every test may use: the real engine, the base image, and a lock to start from."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -16,6 +17,8 @@ _ONE_AFTER_ANOTHER = {"loop", "scripts", "examples"}
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and programs would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Processes of pytest-xdist pretend to a narrow screen, and programs would believe it.
+os.environ.pop("COLUMNS", None)
 
 
 @pytest.hookimpl(tryfirst=True)

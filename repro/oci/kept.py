@@ -1,14 +1,15 @@
 """Documents and layers of images in an object store, each under its digest."""
 
 import functools
+import io
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError
 from repro.oci.image import Descriptor, Image
 from repro.oci.sources import SourceImage, find_manifest, prefetch, source_image
-from repro.oci.streams import checked
+from repro.oci.streams import Checked, checked
 from repro.store import ObjectStore
 
 _BLOCK = 1 << 20
@@ -123,4 +124,25 @@ def _bring(store: ObjectStore, bring: Bring, layers: Sequence[Descriptor]) -> No
 
 def _open(store: ObjectStore, fetch: Bring, layer: Descriptor) -> BinaryIO:
     fetch([layer])
-    return store.path(layer.digest).open("rb")
+    return io.BufferedReader(_Kept(store, layer), _BLOCK)
+
+
+class _Kept(Checked):
+    """A layer of a store that is removed when it turns out to be damaged, so that it can be had again."""
+
+    def __init__(self, store: ObjectStore, layer: Descriptor) -> None:
+        self._file = store.path(layer.digest).open("rb")
+        super().__init__(self._file, layer.digest, layer.size, f"the cache: layer {layer.digest}")
+        self._discard = functools.partial(store.discard, layer.digest)
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            return super().readinto(buffer)
+        except IntegrityError as error:
+            self._file.close()  # Windows doesn't remove what is open
+            self._discard()
+            raise IntegrityError(
+                f"it was damaged in the cache: {error.what}",
+                where=error.where,
+                fix="Run the command again: the damaged copy is removed.",
+            ) from error

@@ -7,17 +7,14 @@ their layers. Whoever runs an image mounts its tree read-only.
 import contextlib
 import os
 import threading
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from repro.digest import Digest
 from repro.oci.folders import Folder
 from repro.oci.image import Image
-from repro.oci.shelf import Item, Shelf
+from repro.oci.shelf import Shelf
 from repro.oci.sources import prefetch
 from repro.oci.streams import checked, open_plain
 from repro.oci.unpack import TREE, merge_layers, unpack_layer
@@ -32,7 +29,7 @@ _BLOCK = 1 << 20
 
 
 def rootfs_cache(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where unpacked images are kept; everything there can be had again and may be removed with `prune`."""
+    """Where unpacked images are kept; everything there can be had again and may be removed with `repro cache`."""
     return cache_directory(environ) / "rootfs"
 
 
@@ -56,43 +53,6 @@ def rootfs(image: Image, cache: Path | None = None, *, check: bool = True) -> It
         if check:
             layers.check()
         yield place / TREE
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """What pruning did.
-
-    Attributes:
-        removed: Number of images and layers that are gone.
-        freed: Bytes of disk that are free now.
-        kept: Bytes of disk that are still used.
-    """
-
-    removed: int
-    freed: int
-    kept: int
-
-
-def prune(*, older_than: float | None = None, most_bytes: int | None = None, cache: Path | None = None) -> Pruned:
-    """Remove unpacked images and layers, the longest unused first; what a run uses now stays.
-
-    Args:
-        older_than: Seconds: whatever was not used for that long goes.
-        most_bytes: Then more goes until no more than that is left.
-        cache: `rootfs_cache()` by default.
-    """
-    cache = cache or rootfs_cache()
-    items = [item for name in ("images", "layers") for item in Shelf(cache / name).items()]
-    items.sort(key=lambda item: item.used)
-    disk = _Disk(items)
-    oldest = 0.0 if older_than is None else time.time() - older_than
-    before, removed = disk.used, 0
-    for item in items:
-        due = item.used <= oldest or (most_bytes is not None and disk.used > most_bytes)
-        if due and item.remove():
-            removed += 1
-            disk.forget(item)
-    return Pruned(removed, before - disk.used, disk.used)
 
 
 class _Layers:
@@ -192,27 +152,3 @@ def _merge(layers: Sequence[Path], tree: Path) -> None:
 def _add_file(handle: int, name: str) -> None:
     with contextlib.suppress(FileExistsError):
         os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=handle))
-
-
-class _Disk:
-    """Who uses which bytes: a file with several links is freed with the last of them."""
-
-    def __init__(self, items: Sequence[Item]) -> None:
-        self._inodes = {item.path: list(_inodes(item.path)) for item in items}
-        self._links = Counter(key for found in self._inodes.values() for key, _ in found)
-        self.used = sum({key: size for found in self._inodes.values() for key, size in found}.values())
-
-    def forget(self, item: Item) -> None:
-        """Take off what went with an item."""
-        for key, size in self._inodes[item.path]:
-            self._links[key] -= 1
-            self.used -= 0 if self._links[key] else size
-
-
-def _inodes(place: Path) -> Iterator[tuple[tuple[int, int], int]]:
-    """Every file and directory below a place: which one it is, and the bytes of disk that it takes."""
-    for folder, _, files in os.walk(place):
-        for path in (folder, *(os.path.join(folder, name) for name in files)):  # noqa: PTH118 - may be no text
-            with contextlib.suppress(OSError):
-                found = os.lstat(path)
-                yield (found.st_dev, found.st_ino), found.st_blocks * 512

@@ -139,7 +139,7 @@ def _units(part: os.DirEntry[str], shelves: Shelves) -> Iterator[tuple[Unit, _Sh
 
 
 def _trees(name: str, folder: Path, shelves: Shelves) -> Iterator[tuple[Unit, _Shared]]:
-    """What is in a directory, which is called `name` below the cache; shelves in it are not units, but what they have."""
+    """What is in a directory that is called `name` below the cache; of a shelf, each directory in it."""
     for entry in _entries(folder):
         below = f"{name}/{entry.name}"
         if shelves.has(below):
@@ -164,7 +164,7 @@ def _unit(
 
 
 def _is_finished(part: str, path: Path) -> bool:
-    if path.parent.name == _INCOMING:
+    if _INCOMING in {path.name, path.parent.name} or path.parent.name == "partial":
         return False
     return not (path.parent.name == part == "layers" and path.name.startswith("tmp"))
 

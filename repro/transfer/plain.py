@@ -4,8 +4,12 @@ A base that only an engine has is pinned by its image ID. Whether it comes from 
 compressed or not, the manifest made here is the same, and so is that of every image on top of it.
 """
 
+import contextlib
+from pathlib import Path
+
 from repro.digest import Digest
-from repro.errors import IntegrityError
+from repro.errors import InfrastructureError, IntegrityError
+from repro.files import atomic_write
 from repro.oci.documents import manifest_json, parse_config, parse_object
 from repro.oci.image import CONFIG, DOCKER_LAYER, LAYER, Descriptor, Image
 from repro.oci.kept import kept_document, kept_documents, nowhere, stored_image
@@ -31,16 +35,22 @@ def plain_image(image: SourceImage, store: ObjectStore) -> SourceImage:
         manifest = _manifest(image.config, layers)
         return SourceImage(manifest, image.config, tuple(layers), image.diff_ids, image.platform, opener, image.bring)
     keep_plain(image, store)
-    return _stored(image.config, store)
+    stored = _stored(image.config, store)
+    if stored is None:
+        raise InfrastructureError(
+            "a layer vanished from the cache", where=_where(image.config), fix="Run the command again."
+        )
+    return stored
 
 
 def keep_plain(image: Image, store: ObjectStore) -> None:
     """Put an image's documents and its plain layers into the store. Raises as `plain_image` does."""
     for number, diff_id in enumerate(image.diff_ids):
-        if not store.has(diff_id):
+        if _size(diff_id, store) is None:
             with open_plain(image, number) as stream, store.incoming() as new:
                 while block := stream.read(_BLOCK):
                     new.write(block)
+            _note_size(diff_id, new.size, store)
     store.add_bytes(image.config)
     store.add_bytes(image.manifest)
 
@@ -65,13 +75,45 @@ def kept_plain(digest: Digest, platform: str, store: ObjectStore) -> SourceImage
     settings = parse_config(config)
     if settings.platform != platform:
         raise IntegrityError(f"the image is for {settings.platform}, not for {platform}", where=str(digest))
-    return _stored(config, store) if all(store.has(diff_id) for diff_id in settings.diff_ids) else None
+    return _stored(config, store)
 
 
-def _stored(config: bytes, store: ObjectStore) -> SourceImage:
-    diff_ids = parse_config(config).diff_ids
-    layers = [Descriptor(LAYER, diff_id, store.path(diff_id).stat().st_size) for diff_id in diff_ids]
+def _stored(config: bytes, store: ObjectStore) -> SourceImage | None:
+    layers = []
+    for diff_id in parse_config(config).diff_ids:
+        size = _size(diff_id, store)
+        if size is None:
+            return None
+        layers.append(Descriptor(LAYER, diff_id, size))
     return stored_image(_manifest(config, layers), config, _where(config), store, nowhere)
+
+
+def _size(diff_id: Digest, store: ObjectStore) -> int | None:
+    """Bytes of a whole layer; None when it is missing, or was damaged and is removed.
+
+    A file that has another size than was noted, or of which none was noted, is hashed: it may be cut off.
+    """
+    path = store.path(diff_id)
+    with contextlib.suppress(OSError, ValueError):
+        size = path.stat().st_size
+        if size == int(_note(diff_id, store).read_bytes()):
+            return size
+    try:
+        size = store.checked_path(diff_id).stat().st_size
+    except (IntegrityError, FileNotFoundError):
+        store.discard(diff_id)
+        return None
+    _note_size(diff_id, size, store)
+    return size
+
+
+def _note_size(diff_id: Digest, size: int, store: ObjectStore) -> None:
+    with contextlib.suppress(InfrastructureError):  # a cache that only others may write to
+        atomic_write(_note(diff_id, store), str(size).encode(), durable=False)
+
+
+def _note(diff_id: Digest, store: ObjectStore) -> Path:
+    return store.directory / "sizes" / diff_id.hex
 
 
 def _manifest(config: bytes, layers: list[Descriptor]) -> bytes:

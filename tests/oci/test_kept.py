@@ -10,6 +10,7 @@ from repro.errors import InfrastructureError, IntegrityError
 from repro.oci.image import Descriptor
 from repro.oci.kept import is_kept, keep, kept_image, nowhere, stored_image
 from repro.oci.sources import prefetch
+from repro.oci.streams import drain, open_plain
 from repro.store import ObjectStore
 from tests.oci.forged import forge, layer
 from tests.oci.places import index
@@ -107,3 +108,22 @@ def test_an_image_that_is_wholly_here_has_nothing_to_fetch() -> None:
     image = forge(ONE)
     prefetch(image)
     assert not image.opened
+
+
+def test_a_layer_with_wrong_bytes_is_removed_and_had_again(store: ObjectStore) -> None:
+    keep(IMAGE, store)
+    path = store.path(IMAGE.layers[0].digest)
+    path.chmod(0o644)
+    path.write_bytes(IMAGE.blobs[0][:-1] + b"x")
+
+    def bring(layers: Sequence[Descriptor]) -> None:
+        for one in layers:
+            store.add_bytes(IMAGE.blobs[IMAGE.layers.index(one)])
+
+    found = stored_image(IMAGE.manifest, IMAGE.config, "base", store, bring)
+    with pytest.raises(IntegrityError, match="damaged in the cache") as caught, open_plain(found, 0) as stream:
+        drain(stream)
+    assert "Run the command again" in str(caught.value.fix)
+    assert not path.exists()
+    with open_plain(found, 0) as stream:
+        assert stream.read() == ONE

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from repro.errors import IntegrityError
 from repro.oci.folders import remove_tree
-from repro.oci.rootfs import prune, rootfs
+from repro.oci.rootfs import rootfs
+from repro.oci.shelf import Shelf
 from repro.oci.unpack import merge_layers, unpack_layer
 from tests.oci.forged import Forged, forge
 
@@ -269,38 +270,17 @@ def test_the_same_layer_in_another_encoding_is_the_same_layer(tmp_path: Path) ->
     assert len(list((tmp_path / "layers").glob("*/blobs/*"))) == 2
 
 
-def test_pruning_spares_what_is_used_and_counts_shared_files_once(tmp_path: Path) -> None:
-    base = tar(entry("base", os.urandom(100_000)))
-    one, two = forge(base, tar(entry("code", b"1"))), forge(base, tar(entry("code", b"2")))
-    with unpacked(one, tmp_path):
-        pass
-    with unpacked(two, tmp_path) as tree:
-        kept = prune(most_bytes=0, cache=tmp_path)
-        assert (tree / "base").stat().st_size == 100_000
-        assert kept.removed == 4
-        assert kept.kept > 100_000
-    rest = prune(most_bytes=0, cache=tmp_path)
-    assert (rest.removed, rest.kept) == (1, 0)
-    assert rest.freed > 100_000
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
-def test_pruning_by_age_looks_at_the_last_use(tmp_path: Path) -> None:
+def test_an_image_needs_its_layers_no_more(tmp_path: Path) -> None:
     image = forge(tar(entry("x", b"1")))
     with unpacked(image, tmp_path):
         pass
-    for lock in tmp_path.rglob("lock"):
-        os.utime(lock, (0, 0))
-    with unpacked(image, tmp_path):
-        pass
-    assert prune(older_than=60, cache=tmp_path).removed == 1  # the layer: its files stay with the image
-    assert prune(older_than=60, cache=tmp_path).removed == 0
-    assert image.opened == [0]
+    assert [item.remove() for item in Shelf(tmp_path / "layers").items()] == [True]
     with unpacked(image, tmp_path) as tree:
         assert (tree / "x").read_bytes() == b"1"
+    assert image.opened == [0]
 
 
-def test_what_a_killed_process_left_is_pruned(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     image = forge(tar(entry("x", b"1")))
     with unpacked(image, tmp_path):
         pass
@@ -310,7 +290,10 @@ def test_what_a_killed_process_left_is_pruned(tmp_path: Path) -> None:
     bare = tmp_path / "layers" / "incoming" / "0123456789ab-bare"
     (bare / "tree").mkdir(parents=True)
     os.utime(bare, (0, 0))
-    assert prune(cache=tmp_path).removed == 2
+    assert {item.path: item.remove() for item in Shelf(tmp_path / "layers").items() if not item.used} == {
+        left: True,
+        bare: True,
+    }
     assert not left.exists()
     assert not bare.exists()
 

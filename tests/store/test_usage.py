@@ -1,11 +1,12 @@
 """The cache can be weighed and made smaller; what is in use stays."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from repro.store.usage import GRACE, Removed, cache_units, clear, prune
+from repro.store.usage import GRACE, UNFINISHED, Removed, Shelves, cache_units, clear, prune
 
 NOW = 1_000_000.0
 
@@ -56,10 +57,69 @@ def test_what_was_used_just_now_stays_whatever_the_limit(cache: Path) -> None:
 
 def test_clearing_removes_everything_read_only_trees_too(cache: Path) -> None:
     (cache / "rootfs/abc/usr/bin").chmod(0o500)
-    assert clear(cache).units == 4
+    assert clear(cache, NOW).units == 4
     assert cache_units(cache) == []
 
 
 def test_no_cache_is_an_empty_one(tmp_path: Path) -> None:
     assert cache_units(tmp_path / "none") == []
     assert prune(tmp_path / "none", 0) == Removed(0, 0)
+
+
+def shelves(*held: str) -> Shelves:
+    """Shelves whose directories of these names are held."""
+
+    def remove(path: Path) -> bool:
+        if path.name not in held:
+            shutil.rmtree(path)
+        return path.name not in held
+
+    return Shelves(frozenset({"pythons", "rootfs/images"}), remove)
+
+
+def test_each_directory_of_a_shelf_is_a_unit(tmp_path: Path) -> None:
+    for name in ("rootfs/images/one", "rootfs/images/two", "rootfs/images/incoming/half", "pythons/three", "other/x"):
+        make(tmp_path, f"{name}/lock", 1, GRACE)
+    units = {unit.path.relative_to(tmp_path).as_posix(): unit for unit in cache_units(tmp_path, shelves())}
+    assert {name for name, unit in units.items() if unit.shelved} == {
+        "rootfs/images/one",
+        "rootfs/images/two",
+        "rootfs/images/incoming/half",
+        "pythons/three",
+    }
+    assert {name for name, unit in units.items() if not unit.shelved} == {"other/x"}
+
+
+def test_what_is_held_stays_and_the_next_goes_instead(tmp_path: Path) -> None:
+    for age, name in enumerate(("new", "old", "held"), 2):
+        settle(make(tmp_path, f"pythons/{name}/lock", 100, GRACE * age).parent, GRACE * age)
+    assert prune(tmp_path, 200, NOW, shelves=shelves("held")) == Removed(1, 100)
+    assert {path.name for path in (tmp_path / "pythons").iterdir()} == {"new", "held"}
+    assert clear(tmp_path, NOW, shelves=shelves("held")) == Removed(1, 100)
+    assert {path.name for path in (tmp_path / "pythons").iterdir()} == {"held"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["artifacts/incoming/x", "artifacts/partial/x", "layers/tmpabc", "layers/blobs/incoming/x", "any/incoming/x"],
+)
+def test_what_may_be_being_written_is_not_cleared(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name.partition("/")[0]
+    unfinished = make(tmp_path, name, 5, UNFINISHED / 2)
+    for above in unfinished.relative_to(folder).parents:
+        settle(folder / above, UNFINISHED / 2)
+    assert clear(tmp_path, NOW) == Removed(0, 0)
+    assert unfinished.exists()
+    assert clear(tmp_path, NOW + UNFINISHED).units == 1
+    assert not unfinished.exists()
+
+
+def test_a_file_of_several_units_counts_once_and_goes_with_the_last(tmp_path: Path) -> None:
+    first = make(tmp_path, "pythons/first/file", 100, GRACE * 3)
+    second = tmp_path / "pythons/second/file"
+    second.parent.mkdir()
+    second.hardlink_to(first)
+    settle(first.parent, GRACE * 3)
+    settle(second.parent, GRACE * 2)
+    assert [(unit.path.name, unit.size) for unit in cache_units(tmp_path, shelves())] == [("first", 0), ("second", 100)]
+    assert prune(tmp_path, 50, NOW, shelves=shelves()) == Removed(2, 100)

@@ -1,0 +1,34 @@
+"""`repro cache` leaves alone what a build has in its hands."""
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from repro.cli.cache import command
+from repro.cli.settings import Settings
+from repro.digest import Digest
+from repro.oci.shelf import Shelf
+
+PLACES = ("pythons", "rootfs/images", "rootfs/layers")
+
+
+def fill(place: Path) -> None:
+    (place / "file").write_bytes(b"1" * 100)
+
+
+@pytest.mark.parametrize("option", [("--clear",), ("--prune", "0")])
+@pytest.mark.parametrize("where", PLACES)
+def test_what_is_held_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, option: tuple[str]) -> None:
+    monkeypatch.setenv("REPRO_CACHE_DIR", str(tmp_path))
+    shelf = Shelf(tmp_path / where)
+    with shelf.hold(Digest.of(b"free"), fill) as free:
+        pass
+    with shelf.hold(Digest.of(b"held"), fill) as held:
+        for path in (*tmp_path.rglob("*"), tmp_path):
+            os.utime(path, (0, 0))
+        result = CliRunner().invoke(command, option, obj=Settings(), catch_exceptions=False)
+        assert result.exit_code == 0
+        assert (held / "file").exists()
+        assert not free.exists()
