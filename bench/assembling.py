@@ -157,11 +157,6 @@ class Bench:
         mine = self.both(f"oci:{out}", before=lambda: self.forget_layers(out))
         what = "cold assembly with all .pyc, against docker build with pip's default"
         row(what, self.docker(no_cache=True), mine, 3.5)
-            "cold assembly with all .pyc, against docker build with pip's default",
-            self.docker(no_cache=True),
-            mine,
-            3.5,
-        )
 
     def sizes(self) -> None:
         """Unpacked, in the engine, above the same base."""
