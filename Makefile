@@ -27,7 +27,7 @@ demo: $(STAMP)  ## capture, build and verify the examples, without an engine whe
 
 test: $(STAMP) base  ## all tests, those against the real engine included
 	@scripts/setup-test-tools
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) $(PYTEST_ARGS)
 
 check: $(STAMP)  ## lint, types, architecture
 	@$(BIN)/ruff check .

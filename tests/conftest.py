@@ -1,10 +1,12 @@
 """What every test may use: the real engine, the base image, and a lock to start from."""
 
+import functools
 import os
 import signal
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from repro.engines import Engine, ImageInfo
 from repro.engines.select import find_docker
@@ -21,16 +23,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("COLUMNS", None)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For several processes (`-n 2 --dist loadgroup`): whatever looks at the engine's state is one after the other.
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
+    """Whole files to one process, and all that look at the engine's state to the same one."""
 
-    The others go by file, so that what a module shares is made once.
-    """
-    for item in items:
-        alone = item.get_closest_marker("engine") is not None or item.path.parent.name in _ONE_AFTER_ANOTHER
-        group = "engine" if alone else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "engine" if _uses_engine(ROOT / path) else path
+
+
+@functools.cache
+def _uses_engine(path: Path) -> bool:
+    return path.parent.name in _ONE_AFTER_ANOTHER or "mark.engine" in path.read_text(encoding="utf-8")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByFile:
+    """With `-n 2`."""
+    return _ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
