@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
@@ -16,6 +16,7 @@ from repro.registry.failures import check_status
 from repro.registry.names import ImageName
 from repro.registry.partial import Partial, alone, partial
 from repro.store import ObjectStore
+from repro.store.downloads import Downloads
 
 _WORKERS = 4
 _BLOCK = 1 << 18
@@ -53,22 +54,21 @@ class _StoppedError(Exception):
     """Ends a download after Ctrl-C or another's failure; never leaves this module."""
 
 
-class _Job:
+class _Job(Downloads):
     """What all downloads at the same time share."""
 
     def __init__(self, registry: Registry, name: ImageName, store: ObjectStore, task: Task) -> None:
+        super().__init__()
         self.registry = registry
         self.name = name
         self.store = store
         self.task = task
-        self.stopped = threading.Event()
-        self._lock = threading.Lock()
-        self._open: set[requests.Response] = set()
+        self._counting = threading.Lock()
 
     def advance(self, blob: Descriptor, amount: int) -> None:
         """Count bytes; after Ctrl-C this is where a download ends."""
         self.check()
-        with self._lock:
+        with self._counting:
             self.task.advance(amount, blob.digest.short)
 
     def check(self) -> None:
@@ -79,37 +79,12 @@ class _Job:
         self.stopped.wait(seconds)
         self.check()
 
-    def opened(self, response: requests.Response) -> None:
-        with self._lock:
-            self._open.add(response)
-
-    def closed(self, response: requests.Response) -> None:
-        with self._lock:
-            self._open.discard(response)
-        response.close()
-
-    def stop(self) -> None:
-        """End every download now; threads that wait for a server wake up."""
-        self.stopped.set()
-        with self._lock:
-            for response in self._open:
-                _shut_down(response)
-
 
 def _all(job: _Job, blobs: Sequence[Descriptor]) -> None:
     """Download all; the first failure ends the others, whose partial files stay."""
     with ThreadPoolExecutor(_WORKERS, "download") as pool:
         futures = [pool.submit(_attempt, job, blob) for blob in blobs]
-        try:
-            pending = set(futures)
-            while pending:
-                done, pending = wait(pending, _POLL, FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
-        except BaseException:
-            job.stop()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+        job.wait_for(futures, pool)
 
 
 def _attempt(job: _Job, blob: Descriptor) -> None:
@@ -197,10 +172,3 @@ def _goes_on(response: requests.Response, place: ImageName, found: Partial) -> b
     """Whether the answer begins where we stopped (RFC 9110, 14.4), and not at the start. Raises as `download`."""
     check_status(response, place)
     return not found.size or response.headers.get("Content-Range", "").startswith(f"bytes {found.size}-")
-
-
-def _shut_down(response: requests.Response) -> None:
-    try:
-        response.raw.shutdown()
-    except (AttributeError, RuntimeError, ValueError, OSError):
-        return  # already at its end, or a body that isn't a socket

@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,11 +15,11 @@ from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError, ReproError
 from repro.http import Session, broke_off, network_errors, redact
 from repro.progress import Progress, Task
+from repro.store.downloads import Downloads
 from repro.store.objects import Incoming, ObjectStore
 
 _BLOCK = 1 << 18
 _ATTEMPTS = 3
-_POLL = 0.5  # seconds between looks at Ctrl-C, for systems where waiting can't be interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,35 +89,17 @@ class _Meter:
         self._task.finish(summary)
 
 
-class _Job:
+class _Job(Downloads):
     """What all downloads of one `fetch_all` share."""
 
     def __init__(
         self, stores: Sequence[ObjectStore], cache: ObjectStore, sessions: Callable[[], Session], meter: _Meter
     ) -> None:
+        super().__init__()
         self.stores = stores
         self.cache = cache
         self.sessions = sessions
         self.meter = meter
-        self.stopped = threading.Event()
-        self._open: set[requests.Response] = set()
-        self._lock = threading.Lock()
-
-    def opened(self, response: requests.Response) -> None:
-        with self._lock:
-            self._open.add(response)
-
-    def closed(self, response: requests.Response) -> None:
-        with self._lock:
-            self._open.discard(response)
-        response.close()
-
-    def stop(self) -> None:
-        """End every download now: threads blocked in a read wake up, and their temporary files go."""
-        self.stopped.set()
-        with self._lock:
-            for response in self._open:
-                _shut_down(response)
 
 
 class _StoppedError(Exception):
@@ -127,16 +109,7 @@ class _StoppedError(Exception):
 def _concurrently(job: _Job, items: Sequence[Wanted], workers: int) -> dict[Digest, Path | ReproError]:
     with ThreadPoolExecutor(workers, "fetch") as pool:
         futures = {item.sha256: pool.submit(_attempt, job, item) for item in items}
-        try:
-            pending = set(futures.values())
-            while pending:
-                done, pending = wait(pending, _POLL, FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
-        except BaseException:
-            job.stop()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+        job.wait_for(futures.values(), pool)
     return {digest: future.result() for digest, future in futures.items()}
 
 
@@ -259,13 +232,6 @@ def _check_status(item: Wanted, url: str, response: requests.Response) -> None:
         if asks
         else "If the file is gone from there, copy it from a cache that still has it, or capture again.",
     )
-
-
-def _shut_down(response: requests.Response) -> None:
-    try:
-        response.raw.shutdown()
-    except (AttributeError, RuntimeError, ValueError, OSError):
-        return  # already at its end, or a body that isn't a socket
 
 
 def _together(errors: Sequence[ReproError]) -> ReproError:
