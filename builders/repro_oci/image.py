@@ -62,8 +62,7 @@ class AssembledImage:
 
     def prefetch(self, numbers: Iterable[int]) -> None:
         """Have the base bring those of its layers, several at a time (`repro.oci.sources.prefetch`)."""
-        below = len(self.base.layers)
-        prefetch(self.base, [number for number in numbers if number < below])
+        prefetch_base(self.base, numbers)
 
     def discard_damaged(self) -> bool:
         """Remove those of our layers from the cache whose bytes are no longer theirs; whether there were any."""
@@ -71,6 +70,12 @@ class AssembledImage:
         for layer in damaged:
             layer.path.unlink(missing_ok=True)
         return bool(damaged)
+
+
+def prefetch_base(base: Image, numbers: Iterable[int]) -> None:
+    """Have a base bring those of an image's layers that are its own: the first ones."""
+    below = len(base.layers)
+    prefetch(base, [number for number in numbers if number < below])
 
 
 def _is_whole(layer: CachedLayer) -> bool:

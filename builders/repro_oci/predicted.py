@@ -11,10 +11,9 @@ from repro.errors import IntegrityError
 from repro.lock import PredictedImage, PredictedLayer
 from repro.oci.encodings import MEDIA_TYPES
 from repro.oci.image import Descriptor, Image
-from repro.oci.sources import prefetch
 from repro.plan import BuildPlan
 from repro_oci.config import MadeLayer, base_layers, image_config, image_manifest
-from repro_oci.image import AssembledImage
+from repro_oci.image import AssembledImage, prefetch_base
 from repro_oci.keys import FORMAT
 
 _AGAIN = "Build with the repro that captured, or capture again and review what changes in the lock."
@@ -118,8 +117,7 @@ class ForetoldImage:
 
     def prefetch(self, numbers: Iterable[int]) -> None:
         """Have the base bring those of its layers, several at a time (`repro.oci.sources.prefetch`)."""
-        below = len(self.base.layers)
-        prefetch(self.base, [number for number in numbers if number < below])
+        prefetch_base(self.base, numbers)
 
 
 def foretell(
@@ -131,11 +129,14 @@ def foretell(
         IntegrityError: The prediction doesn't agree with itself or with the plan.
     """
     _check_format(predicted)
-    layers = [_made(layer, plan) for layer in predicted.layers if layer.blob is not None]
     comments = {layer.name: layer.comment for layer in plan.layers}
-    if [layer.name for layer in layers] != list(comments):
+    if [layer.name for layer in predicted.layers if layer.blob is not None] != list(comments):
         return None
-    described = [MadeLayer(one.name, comments[one.name], one.diff_id, one.descriptor) for one in layers]
+    described = [
+        MadeLayer(layer.name, comments[layer.name], layer.diff_id, _descriptor(layer.blob, layer.size, plan))
+        for layer in predicted.layers
+        if layer.blob is not None
+    ]
     config = image_config(plan, base, described)
     manifest = image_manifest(base, config, described)
     if Digest.of(config) != predicted.config or Digest.of(manifest) != predicted.manifest:
@@ -151,7 +152,5 @@ def foretell(
     )
 
 
-def _made(layer: PredictedLayer, plan: BuildPlan) -> MadeLayer:
-    assert layer.blob is not None  # noqa: S101 - for the type checker; the one caller has looked
-    descriptor = Descriptor(MEDIA_TYPES[plan.encoding], layer.blob, layer.size or 0)
-    return MadeLayer(layer.name, "", layer.diff_id, descriptor)
+def _descriptor(blob: Digest, size: int | None, plan: BuildPlan) -> Descriptor:
+    return Descriptor(MEDIA_TYPES[plan.encoding], blob, size or 0)
