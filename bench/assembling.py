@@ -23,10 +23,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from repro_oci.builder import OciBuilder
+
+from repro.capture.predict import Predictor
 from repro.engines import ImageInfo, find_docker
+from repro.http import per_thread, session
 from repro.lock import ImageOptions, Lock, render_lock
 from repro.oci.layouts import open_layout
 from repro.oci.streams import open_plain
+from repro.progress import Silent
+from repro.registry import Registry
 from repro.store import ObjectStore
 from tests.builders import projects
 
@@ -88,6 +94,7 @@ class Bench:
         self.project.mkdir()
         self.cache = home / "cache"
         self.base = base
+        self.images: set[str] = set()
         for wheel in [*wheels, bumped]:
             ObjectStore(self.cache / "artifacts").add_file(wheel)
 
@@ -106,6 +113,7 @@ class Bench:
         if not quick:
             self.compiled()
         self.sizes()
+        self.forget_images("bench:repro", "bench:docker")
 
     def cold(self, docker: float) -> None:
         """Nothing but wheels and base at hand; into a layout."""
@@ -177,16 +185,30 @@ class Bench:
             packages=[projects.package(wheel) for wheel in wheels],
         )
         lock = replace(lock, image=options or ImageOptions(bytecode="none"))
-        (self.project / "repro.lock").write_bytes(render_lock(lock))
+        (self.project / "repro.lock").write_bytes(render_lock(self.predictor().predict(lock, self.project)))
+
+    def predictor(self) -> Predictor:
+        """What capture writes predictions with; its layers are kept apart from those of builds."""
+        return Predictor(
+            OciBuilder(self.home / "captured"),
+            base=None,
+            cache=ObjectStore(self.cache / "artifacts"),
+            sessions=per_thread(session),
+            engine=find_docker,
+            registry=Registry(),
+            progress=Silent(),
+        )
 
     def both(self, output: str, before: Callable[[], object] = lambda: None) -> "Times":
         """Seconds of `repro build -o OUTPUT` as a command and as a call, each after `before`."""
         before()
         command = timed(lambda: self.command("-o", output))
+        self.remember("bench:repro")
         before()
         script = self.home / "call.py"
         script.write_text(CALL, encoding="utf-8")
         done = self.python(str(script), output)
+        self.remember("bench:repro")
         return Times(float(done.stdout), command)
 
     def command(self, *args: str) -> None:
@@ -222,7 +244,9 @@ class Bench:
         cache = ["--no-cache"] if no_cache else []
         command = ["docker", "build", "-q", *cache, "-t", "bench:docker", str(context)]
         environ = {**os.environ, "DOCKER_BUILDKIT": "0"}
-        return timed(lambda: subprocess.run(command, check=True, capture_output=True, env=environ))
+        seconds = timed(lambda: subprocess.run(command, check=True, capture_output=True, env=environ))
+        self.remember("bench:docker")
+        return seconds
 
     def floor(self, layout: Path) -> float:
         """Seconds of `tar -cf - TREE | sha256sum` over the same files, read from disk caches."""
@@ -243,8 +267,20 @@ class Bench:
 
     def forget_all(self) -> None:
         self.forget_layers(self.home / "none")
-        with contextlib.suppress(subprocess.CalledProcessError):
-            subprocess.run(["docker", "image", "rm", "-f", "bench:repro"], check=True, capture_output=True)
+        self.forget_images("bench:repro")
+
+    def forget_images(self, *names: str) -> None:
+        """Remove what was built under these names so far: an image that lost its name would keep its layers."""
+        engine = find_docker()
+        found = [engine.image(name) for name in (*names, *self.images)]
+        for image in {info.id for info in found if info is not None}:
+            subprocess.run(["docker", "image", "rm", "-f", image], check=True, capture_output=True)
+        self.images.clear()
+
+    def remember(self, name: str) -> None:
+        image = find_docker().image(name)
+        if image is not None:
+            self.images.add(image.id)
 
     @contextlib.contextmanager
     def memory(self) -> Iterator["Peak"]:

@@ -3,12 +3,14 @@
 import contextlib
 import errno
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from repro.errors import InfrastructureError
+from repro.flock import is_at, lock
 
 _DISK = {
     errno.ENOSPC: "no space left on the disk",
@@ -46,33 +48,85 @@ def atomic_file(path: Path, mode: int = 0o644, *, durable: bool = True) -> Itera
     """A stream to a temporary file beside `path`, flushed, fsynced and renamed over it on success.
 
     With `durable` off nothing waits for the disk: for caches, whose readers notice what a power cut damaged.
-    On any error, Ctrl-C included, the temporary file is removed and `path` stays as it was.
+    On any error, Ctrl-C included, the temporary file is removed and `path` stays as it was. What killed writers of
+    `path` left is removed by the next durable one; while a writer lives, it has its temporary file locked.
     Raises InfrastructureError when the disk refuses.
     """
     with disk_errors(path):
         with disk_errors(path, PLACE):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                yield stream
-                stream.flush()
-                if durable:
-                    os.fsync(stream.fileno())
-            temporary.chmod(mode)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+            if durable:
+                _remove_leftovers(path)
+            handle, temporary = _temporary(path)
+        with contextlib.ExitStack() as stack:
+            try:
+                if os.name == "posix":  # elsewhere, what is open can't be renamed
+                    stack.callback(os.close, os.dup(handle))
+                with os.fdopen(handle, "wb") as stream:
+                    yield stream
+                    stream.flush()
+                    if durable:
+                        os.fsync(stream.fileno())
+                temporary.chmod(mode)
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
         if durable:
             sync(path.parent)
+
+
+def _temporary(path: Path) -> tuple[int, Path]:
+    """A new file beside `path`, locked where the file system has locks."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=_beginning(path), dir=path.parent)
+        try:
+            lock(handle)
+        except OSError:
+            return handle, Path(name)
+        if is_at(handle, Path(name)):
+            return handle, Path(name)
+        os.close(handle)  # it was taken for a leftover before it was locked
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files beside `path` that nobody has locked. Those that can't be locked stay."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError), os.scandir(path.parent) as found:
+        names = [entry.name for entry in found if entry.name.startswith(_beginning(path))]
+        for name in names:
+            _remove_unlocked(path.with_name(name))
+
+
+def _remove_unlocked(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if lock(handle, wait=False) and is_at(handle, path):
+                path.unlink()
+        finally:
+            os.close(handle)
+
+
+def _beginning(path: Path) -> str:
+    return f".{path.name}.repro-"
 
 
 def atomic_write(path: Path, data: bytes, mode: int = 0o644, *, durable: bool = True) -> None:
     """Replace `path` with `data` atomically (see `atomic_file`)."""
     with atomic_file(path, mode, durable=durable) as stream:
         stream.write(data)
+
+
+def link_file(file: Path, path: Path) -> None:
+    """Make `path` a hard link to a file, in place of what it was, at once. Raises OSError where that can't be."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        temporary.hardlink_to(file)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # there still, where `path` was this very file
 
 
 def sync(path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from repro.digest import Digest
+from repro.lock import PredictedImage, PredictedLayer
 from repro.oci.entry import Entry
 from repro.oci.image import Descriptor, Image
 from repro.plan import (
@@ -25,7 +26,7 @@ from repro_oci.cache import CachedLayer
 from repro_oci.config import MadeLayer, base_layers, image_config, image_manifest
 from repro_oci.image import AssembledImage
 from repro_oci.jobs import Job, keep, run_jobs
-from repro_oci.keys import image_key, layer_key
+from repro_oci.keys import FORMAT, image_key, layer_key
 from repro_oci.site import Site
 from repro_oci.whole import check_whole
 
@@ -37,14 +38,21 @@ class _Assembly:
     supplies: Supplies
     site: Site
     keys: dict[str, str]
+    predicted: dict[str, PredictedLayer]
     made: dict[str, CachedLayer] = field(default_factory=dict)
 
 
-def assemble_image(plan: BuildPlan, base: Image, supplies: Supplies, site: Site) -> AssembledImage:
-    """The image of a plan on its base (see `repro.plan.Assembler.assemble`)."""
+def assemble_image(
+    plan: BuildPlan, base: Image, supplies: Supplies, site: Site, predicted: PredictedImage | None = None
+) -> AssembledImage:
+    """The image of a plan on its base (see `repro.plan.Assembler.assemble`).
+
+    With `predicted`, made by the same format, layers whose blobs come out as predicted aren't unpacked.
+    """
     identity = Digest.of(base.config)
     keys = {layer.name: layer_key(layer, plan, identity) for layer in plan.layers}
-    work = _Assembly(plan, base, supplies, site, keys)
+    layers = predicted.layers if predicted is not None and predicted.format == FORMAT else ()
+    work = _Assembly(plan, base, supplies, site, keys, {layer.name: layer for layer in layers})
     _find_and_make(work)
     whole = image_key(keys.values(), identity)
     if not site.layers.known(whole):
@@ -84,7 +92,7 @@ def _find_and_make(work: _Assembly) -> None:
     """Every layer, from the cache or made now; `work.made` has them all afterwards."""
     missing = []
     for layer in work.plan.layers:
-        found = work.site.layers.get(work.keys[layer.name])
+        found = work.site.layers.get(work.keys[layer.name], work.predicted.get(layer.name))
         if found is None:
             missing.append(layer)
         else:
@@ -137,6 +145,7 @@ def _job(work: _Assembly, layer: Layer, files: Artifacts) -> Job:
         files={digest: files[digest] for digest in digests},
         minor=minor_version(work.plan.python_version),
         weight=sum(weight(item) for item in layer.items),
+        predicted=work.predicted.get(layer.name),
     )
 
 

@@ -47,8 +47,11 @@ class OciBuilder:
         """The image (see `repro.plan.Assembler.assemble`)."""
 
         def make() -> AssembledImage:
-            image = self._make(plan, base, supplies, self._site(progress, fresh=no_cache))
+            site = self._site(progress, fresh=no_cache)
+            image = assemble_image(plan, base, supplies, site, None if no_cache else predicted)
             if predicted is not None:
+                if differences(image, predicted):
+                    image = assemble_image(plan, base, supplies, site)  # believing nothing, to tell what differs
                 prove(image, predicted)
             return image
 
@@ -57,7 +60,7 @@ class OciBuilder:
 
     def predict(self, plan: BuildPlan, base: Image, supplies: Supplies, *, progress: Progress) -> PredictedImage:
         """Make the image and state what it is. Raises as `assemble` does."""
-        image = self._make(plan, base, supplies, self._site(progress))
+        image = assemble_image(plan, base, supplies, self._site(progress))
         return predict(image, blobs=reproducible(plan.encoding))
 
     def check_reproducible(self, plan: BuildPlan, base: Image, supplies: Supplies, *, progress: Progress) -> Digest:
@@ -69,10 +72,10 @@ class OciBuilder:
         Raises:
             IntegrityError: They differ; `problems` names each layer that does.
         """
-        first = self._make(plan, base, supplies, self._site(progress, fresh=True))
+        first = assemble_image(plan, base, supplies, self._site(progress, fresh=True))
         with TemporaryDirectory(prefix="repro-again-") as folder:
             site = Site(LayerCache(Path(folder), fresh=True), self._cache, 1, progress)
-            second = predict(self._make(plan, base, supplies, site), blobs=True)
+            second = predict(assemble_image(plan, base, supplies, site), blobs=True)
         problems = differences(first, second)
         if problems:
             raise IntegrityError(
@@ -81,9 +84,6 @@ class OciBuilder:
                 fix="This is a defect of repro: please report it with the layers that differ.",
             )
         return first.digest
-
-    def _make(self, plan: BuildPlan, base: Image, supplies: Supplies, site: Site) -> AssembledImage:
-        return assemble_image(plan, base, supplies, site)
 
     def _site(self, progress: Progress, *, fresh: bool = False) -> Site:
         return Site(LayerCache(self._cache / "layers", fresh=fresh), self._cache, self._workers, progress)

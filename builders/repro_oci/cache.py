@@ -13,6 +13,7 @@ from pathlib import Path
 from repro.digest import Digest
 from repro.errors import InfrastructureError
 from repro.files import atomic_write, disk_errors
+from repro.lock import PredictedLayer
 from repro.oci.encodings import LayerBlob
 from repro.store import ObjectStore
 
@@ -55,14 +56,19 @@ class LayerCache:
         self.fresh = fresh
         self._blobs = ObjectStore(directory / "blobs", durable=False)
 
-    def get(self, key: str) -> CachedLayer | None:
-        """The layer made from these inputs, or None. Its use is noted; its bytes are hashed by whoever reads them."""
+    def get(self, key: str, predicted: PredictedLayer | None = None) -> CachedLayer | None:
+        """The layer made from these inputs, or None. Its use is noted; its bytes are hashed by whoever reads them.
+
+        One whose diff_id was taken from a prediction is only given to whoever predicts the same.
+        """
         if self.fresh:
             return None
         record = self._record(key)
         try:
             fields = json.loads(record.read_bytes())
             found = _blob(fields)
+            if fields["unread"] and (predicted is None or predicted.diff_id != found.diff_id):
+                return None
             path = self._blobs.path(found.digest)
             if path.stat().st_size != found.size:
                 return None
@@ -79,11 +85,23 @@ class LayerCache:
         return CachedLayer(found, path)
 
     def add(
-        self, key: str, listing: list[Listed], write: Callable[[Callable[[bytes], object]], LayerBlob]
+        self,
+        key: str,
+        listing: list[Listed],
+        write: Callable[[Callable[[bytes], object]], LayerBlob],
+        *,
+        unread: bool = False,
     ) -> CachedLayer:
         """Keep what `write` writes, a blob of which it knows the digest, under `key`.
 
-        Raises InfrastructureError when the disk refuses.
+        Args:
+            key: What it is made from (`repro_oci.keys`).
+            listing: Its paths.
+            write: Writes it.
+            unread: Whether the diff_id was predicted and not computed.
+
+        Raises:
+            InfrastructureError: The disk refuses.
         """
         with disk_errors(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -96,7 +114,9 @@ class LayerCache:
                 Path(name).unlink(missing_ok=True)
         lines = [[item.path, item.kind, item.content, item.origin] for item in listing]
         atomic_write(self._listing(key), json.dumps(lines, separators=(",", ":")).encode(), durable=False)
-        atomic_write(self._record(key), json.dumps(_fields(blob), sort_keys=True).encode(), durable=False)
+        atomic_write(
+            self._record(key), json.dumps(_fields(blob, unread=unread), sort_keys=True).encode(), durable=False
+        )
         return CachedLayer(blob, self._blobs.path(blob.digest))
 
     def listing(self, key: str) -> list[Listed]:
@@ -133,8 +153,8 @@ class LayerCache:
         return self.directory / "records" / key[:2] / f"{key}.sound"
 
 
-def _fields(blob: LayerBlob) -> dict[str, str | int]:
-    return {**asdict(blob), "diff_id": str(blob.diff_id), "digest": str(blob.digest)}
+def _fields(blob: LayerBlob, *, unread: bool) -> dict[str, str | int]:
+    return {**asdict(blob), "diff_id": str(blob.diff_id), "digest": str(blob.digest), "unread": unread}
 
 
 def _blob(fields: dict[str, object]) -> LayerBlob:

@@ -53,6 +53,10 @@ class Slice:
         """There is no deflate stream, so nobody may ask."""
         raise IntegrityError("not a deflate stream", where=self.label)
 
+    def compressed(self) -> Iterator[bytes]:
+        """There is no deflate stream, so nobody may ask."""
+        raise IntegrityError("not a deflate stream", where=self.label)
+
 
 def item_entries(item: Item, files: Files, minor: str) -> list[Entry]:
     """What one item puts into its layer.

@@ -1,22 +1,13 @@
-"""Assembling layers in several processes: each job is a plain value, each result is in the cache when it's done."""
+"""Assembling layers: each job is a plain value, each result is in the cache when it's done."""
 
-import contextlib
-import multiprocessing
-import multiprocessing.connection
 import os
-import signal
-import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 from repro.digest import Digest
-from repro.errors import InfrastructureError
-from repro.lock import Encoding
-from repro.oci.encodings import LayerBlob, write_layer
+from repro.lock import Encoding, PredictedLayer
+from repro.oci.encodings import LayerBlob, splice_unread, write_layer
 from repro.oci.entry import Entry
 from repro.oci.tree import complete
 from repro.plan import Item
@@ -39,6 +30,7 @@ class Job:
         files: Local files of the items' contents, already checked.
         minor: `3.11`, of the image's Python.
         weight: Bytes of input, for the order of work and for progress.
+        predicted: What the layer will be, where the lock says so.
     """
 
     name: str
@@ -48,28 +40,64 @@ class Job:
     files: Mapping[Digest, Path]
     minor: str
     weight: int
+    predicted: PredictedLayer | None = None
 
 
 def assemble(job: Job, cache: LayerCache) -> CachedLayer:
-    """Make one layer and keep it. Raises IntegrityError for inputs that can't be trusted, else as `LayerCache.add`."""
-    entries = [entry for item in job.items for entry in item_entries(item, job.files, job.minor)]
-    return keep(job.key, entries, job.encoding, cache)
+    """Make one layer and keep it.
+
+    Where its blob is predicted, streams are copied without looking into them: the digest shows that it is the blob
+    which was unpacked and checked when it was predicted. If it isn't, everything is looked at, to tell what is wrong.
+
+    Raises:
+        IntegrityError: Inputs can't be trusted.
+        InfrastructureError: The disk refuses.
+    """
+    whole = complete(entry for item in job.items for entry in item_entries(item, job.files, job.minor))
+    if job.predicted is not None and job.predicted.blob is not None and job.encoding == "splice":
+        made = _keep_predicted(job.key, whole, job.predicted, cache)
+        if made is not None:
+            return made
+    return _keep(job.key, whole, job.encoding, cache)
 
 
 def keep(key: str, entries: Sequence[Entry], encoding: Encoding, cache: LayerCache) -> CachedLayer:
     """Write a layer of these entries to the cache. Raises as `assemble` does."""
-    whole = complete(entries)
+    return _keep(key, complete(entries), encoding, cache)
 
+
+def _keep(key: str, whole: Sequence[Entry], encoding: Encoding, cache: LayerCache) -> CachedLayer:
     def blob(write: Callable[[bytes], object]) -> LayerBlob:
         return write_layer(whole, encoding, write)
 
     return cache.add(key, [_listed(entry) for entry in whole], blob)
 
 
+class _OtherBlobError(Exception):
+    """Ends the writing of a blob that isn't the predicted one; never leaves this module."""
+
+
+def _keep_predicted(
+    key: str, whole: Sequence[Entry], predicted: PredictedLayer, cache: LayerCache
+) -> CachedLayer | None:
+    """Write the predicted blob to the cache; None, and nothing in the cache, when another one comes out."""
+
+    def blob(write: Callable[[bytes], object]) -> LayerBlob:
+        made = splice_unread(whole, predicted.diff_id, write)
+        if made.digest != predicted.blob:
+            raise _OtherBlobError
+        return made
+
+    try:
+        return cache.add(key, [_listed(entry) for entry in whole], blob, unread=True)
+    except _OtherBlobError:
+        return None
+
+
 def run_jobs(
     jobs: Sequence[Job], cache: LayerCache, workers: int, done: Callable[[Job], None]
 ) -> Iterator[tuple[Job, CachedLayer]]:
-    """Make layers, the largest first, in up to `workers` processes; gives them as they are done.
+    """Make layers, the largest first, in up to `workers` processes, this one included; gives them as they are done.
 
     Ctrl-C ends it: layers that are being made are finished by their processes and wait in the cache.
     """
@@ -80,68 +108,16 @@ def run_jobs(
             done(job)
             yield job, made
         return
-    yield from _in_processes(ordered, cache, min(workers, len(jobs)), done)
+    from repro_oci.workers import in_processes  # noqa: PLC0415 - only for much work
+
+    for job, made in in_processes(ordered, cache, min(workers, len(jobs))):
+        done(job)
+        yield job, made
 
 
 def default_workers() -> int:
     """As many as there are CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _in_processes(
-    jobs: Sequence[Job], cache: LayerCache, workers: int, done: Callable[[Job], None]
-) -> Iterator[tuple[Job, CachedLayer]]:
-    with _pool(workers) as pool:
-        running = {pool.submit(_work, job, cache.directory): job for job in jobs}
-        try:
-            while running:
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    job = running.pop(future)
-                    made = _result(future, job)
-                    done(job)
-                    yield job, made
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-def _result(future: "Future[CachedLayer]", job: Job) -> CachedLayer:
-    try:
-        return future.result()
-    except BrokenProcessPool as error:
-        raise InfrastructureError(
-            "a process that assembled layers was killed, perhaps for want of memory",
-            where=f"layer {job.name}",
-            fix="Run the command again; layers that were done are kept.",
-        ) from error
-
-
-@contextlib.contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that start fresh: a fork would copy this process's threads' locks in whatever state they are."""
-    method = "spawn" if sys.platform == "win32" else "forkserver"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload(["repro_oci.jobs"])
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts) as pool:
-        yield pool
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of the terminal; the first one decides. When that is killed, its workers end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def _work(job: Job, directory: Path) -> CachedLayer:
-    return assemble(job, LayerCache(directory))
 
 
 def _listed(entry: Entry) -> Listed:

@@ -63,6 +63,15 @@ class ZipMember:
             raise TypeError("there is no deflate stream")
         return inflate_checked(self._reader(), member.stored, member.size, member.crc, self.sha256, self.where)
 
+    def compressed(self) -> Iterator[bytes]:
+        """Blocks of the deflate stream, unchecked. Raises IntegrityError when the wheel is too short."""
+        read, left = self._reader(), self.member.stored
+        while left and (block := read(min(_BLOCK, left))):
+            left -= len(block)
+            yield block
+        if left:
+            raise self._damaged(f"{left} of its {self.member.stored} compressed bytes are missing")
+
     def _reader(self) -> Callable[[int], bytes]:
         position = self.member.offset
 

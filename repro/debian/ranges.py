@@ -12,6 +12,7 @@ from repro.errors import IntegrityError
 from repro.oci.entry import Deflated
 
 _BLOCK = 1 << 20
+_NO_STREAM = "there is no deflate stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,11 @@ class RangeBody:
 
     def pairs(self) -> Iterator[tuple[bytes, bytes]]:
         """Raises TypeError: without `deflated` there are none."""
-        msg = "there is no deflate stream"
-        raise TypeError(msg)
+        raise TypeError(_NO_STREAM)
+
+    def compressed(self) -> Iterator[bytes]:
+        """Raises TypeError: without `deflated` there are none."""
+        raise TypeError(_NO_STREAM)
 
     def open(self) -> BinaryIO:
         """A seekable stream of the content, which is not checked; the caller closes it. Raises OSError."""

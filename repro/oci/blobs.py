@@ -5,6 +5,7 @@ Where they go is `write_layout`, `write_archive` and `repro.transfer`.
 
 import functools
 import io
+import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -14,14 +15,21 @@ from typing import BinaryIO
 
 from repro.digest import Digest
 from repro.errors import IntegrityError, UsageError
-from repro.files import atomic_file, sync
+from repro.files import atomic_file, link_file, sync
 from repro.oci.documents import index_json, parse_manifest
 from repro.oci.image import INDEX, Descriptor, Image
-from repro.oci.sources import prefetch
+from repro.oci.sources import layer_file, prefetch
 from repro.oci.streams import checked
 
 _BLOCK = 1 << 20
 _WRITERS = 4
+_LINKS = os.name == "posix"  # on Windows, a link to a read-only file can't be removed
+_MODE = 0o444 if _LINKS else 0o644
+"""Read-only, whether it is a link to the cache or a file of its own."""
+
+
+def _no_file() -> None:
+    """They are in no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +39,12 @@ class Blob:
     Attributes:
         descriptor: What they are, their digest and number.
         open: Begins to read them; nothing is opened before.
+        file: Gives the file of a cache of ours that holds them, unchecked, or None.
     """
 
     descriptor: Descriptor
     open: Callable[[], BinaryIO]
+    file: Callable[[], Path | None] = _no_file
 
     @property
     def size(self) -> int:
@@ -66,6 +76,10 @@ class Blob:
                 block = following
 
     def pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        """Never asked for: there is no deflate stream."""
+        raise TypeError("a blob has no deflate stream of its own")
+
+    def compressed(self) -> Iterator[bytes]:
         """Never asked for: there is no deflate stream."""
         raise TypeError("a blob has no deflate stream of its own")
 
@@ -112,7 +126,8 @@ def stored(images: Sequence[Image]) -> Stored:
 def layers(image: Image) -> tuple[Blob, ...]:
     """The layers of an image, base first."""
     return tuple(
-        Blob(descriptor, functools.partial(image.open_layer, number)) for number, descriptor in enumerate(image.layers)
+        Blob(descriptor, functools.partial(image.open_layer, number), functools.partial(layer_file, image, number))
+        for number, descriptor in enumerate(image.layers)
     )
 
 
@@ -154,7 +169,8 @@ class _StoppedError(Exception):
 def write_blobs(blobs: Sequence[Blob], paths: Sequence[Path]) -> None:
     """Write each blob to its path, which appears whole or not at all.
 
-    Several are written at a time, since hashing and writing need no interpreter; the disk is waited for at the end.
+    Blobs in files of a cache become links to these, where the file system has links: read-only, like the cache's own.
+    Several are written at a time, since hashing, writing and waiting for the disk need no interpreter.
 
     Raises:
         IntegrityError: A blob is not what its descriptor says.
@@ -163,11 +179,13 @@ def write_blobs(blobs: Sequence[Blob], paths: Sequence[Path]) -> None:
     stopped = threading.Event()
 
     def write(blob: Blob, path: Path) -> None:
-        with atomic_file(path, durable=False) as stream:
-            for block in blob.plain():
-                if stopped.is_set():
-                    raise _StoppedError
-                stream.write(block)
+        if not _linked(blob, path):
+            with atomic_file(path, _MODE, durable=False) as stream:
+                for block in blob.plain():
+                    if stopped.is_set():
+                        raise _StoppedError
+                    stream.write(block)
+        sync(path)
 
     with ThreadPoolExecutor(_WRITERS, "layout") as pool:
         writing = [pool.submit(write, *pair) for pair in zip(blobs, paths, strict=True)]
@@ -178,5 +196,17 @@ def write_blobs(blobs: Sequence[Blob], paths: Sequence[Path]) -> None:
             stopped.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    for path in (*paths, *{path.parent for path in paths}):
-        sync(path)
+    for folder in {path.parent for path in paths}:
+        sync(folder)
+
+
+def _linked(blob: Blob, path: Path) -> bool:
+    """Make `path` another name of the file that holds a blob, if that can be and its content is right."""
+    file = blob.file()
+    try:
+        if file is None or not _LINKS or Digest.of_file(file) != blob.sha256:
+            return False
+        link_file(file, path)
+    except OSError:
+        return False
+    return True

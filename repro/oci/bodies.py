@@ -67,6 +67,10 @@ class Inline:
         """Raises TypeError: without `deflated` there are none."""
         raise TypeError(_NO_STREAM)
 
+    def compressed(self) -> Iterator[bytes]:
+        """Raises TypeError: without `deflated` there are none."""
+        raise TypeError(_NO_STREAM)
+
 
 @dataclass(frozen=True, slots=True)
 class FileBody:
@@ -114,6 +118,10 @@ class FileBody:
             yield held
 
     def pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        """Raises TypeError: without `deflated` there are none."""
+        raise TypeError(_NO_STREAM)
+
+    def compressed(self) -> Iterator[bytes]:
         """Raises TypeError: without `deflated` there are none."""
         raise TypeError(_NO_STREAM)
 

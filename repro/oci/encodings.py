@@ -102,6 +102,16 @@ class Hashed:
         return Digest(self._hasher.hexdigest())
 
 
+class _Counted:
+    """Stands for pieces that nobody hashes: only their number of bytes is known."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def add(self, piece: bytes) -> None:
+        self.size += len(piece)
+
+
 class _Compressor(Protocol):
     def compress(self, data: bytes, /) -> bytes: ...
     def flush(self) -> bytes: ...
@@ -145,6 +155,26 @@ def write_layer(entries: Sequence[Entry], encoding: Encoding, write: Callable[[b
             return _plain(entries, write)
 
 
+def splice_unread(entries: Sequence[Entry], diff_id: Digest, write: Callable[[bytes], object]) -> LayerBlob:
+    """Write a spliced layer's blob without unpacking a stream: several times as fast as `write_layer`.
+
+    Nothing is known of the streams' content then, so the layer is only worth something to whoever knows which digest
+    it must have, from a time when all was unpacked; its bytes are those of `write_layer`, and so is its digest.
+
+    Args:
+        entries: As for `write_layer`.
+        diff_id: What the plain tar's digest was then; returned as it is.
+        write: As for `write_layer`.
+
+    Raises:
+        IntegrityError: A body that has to be read isn't what was promised.
+    """
+    splicer = _Splicer(write, plain=_Counted())
+    size = _splice(entries, splicer)
+    splicer.blob.flush()
+    return LayerBlob(diff_id, splicer.blob.digest, splicer.blob.size, size, LAYER_GZIP)
+
+
 def _plain(entries: Sequence[Entry], write: Callable[[bytes], object]) -> LayerBlob:
     blob = Hashed(write)
     for piece in tar.stream(entries):
@@ -165,7 +195,14 @@ def _compressed(
 
 
 def _spliced(entries: Sequence[Entry], write: Callable[[bytes], object]) -> LayerBlob:
-    splicer = _Splicer(write)
+    plain = Hashed(_forget)
+    splicer = _Splicer(write, plain)
+    _splice(entries, splicer)
+    return _done(plain, splicer.blob, LAYER_GZIP)
+
+
+def _splice(entries: Sequence[Entry], splicer: "_Splicer") -> int:
+    """Put entries through a splicer; returns the bytes of the plain tar."""
     for entry in entries:
         splicer.frame(tar.header(entry))
         if entry.body is not None:
@@ -173,7 +210,7 @@ def _spliced(entries: Sequence[Entry], write: Callable[[bytes], object]) -> Laye
             splicer.frame(tar.padding(entry.body.size))
     splicer.frame(tar.END)
     splicer.end_member()
-    return _done(splicer.plain, splicer.blob, LAYER_GZIP)
+    return splicer.plain.size
 
 
 def _done(plain: Hashed, blob: Hashed, media_type: str) -> LayerBlob:
@@ -183,10 +220,13 @@ def _done(plain: Hashed, blob: Hashed, media_type: str) -> LayerBlob:
 
 
 class _Splicer:
-    """Members of frozen bytes (headers, padding, small files) between members that are foreign deflate streams."""
+    """Members of frozen bytes (headers, padding, small files) between members that are foreign deflate streams.
 
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        self.plain = Hashed(_forget)
+    Streams are only unpacked for a `plain` that is `Hashed`.
+    """
+
+    def __init__(self, write: Callable[[bytes], object], plain: Hashed | _Counted) -> None:
+        self.plain = plain
         self.blob = Hashed(write)
         self._frames: list[bytes] = []
         self._framed = 0
@@ -219,8 +259,13 @@ class _Splicer:
     def _splice(self, entry: Entry, body: Body, deflated: Deflated) -> None:
         self.end_member()
         self.blob.add(member_start())
-        for content in tar.exactly(entry, _contents(body, self.blob)):
-            self.plain.add(content)
+        if isinstance(self.plain, _Counted):
+            for block in body.compressed():
+                self.blob.add(block)
+            self.plain.size += body.size
+        else:
+            for content in tar.exactly(entry, _contents(body, self.blob)):
+                self.plain.add(content)
         self.blob.add(member_end(deflated.crc, body.size))
 
     def _small(self, data: bytes) -> None:

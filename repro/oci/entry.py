@@ -55,6 +55,13 @@ class Body(Protocol):
         """
         ...
 
+    def compressed(self) -> Iterator[bytes]:
+        """Blocks of the deflate stream, unchecked: for whoever knows the digest of what he makes of them.
+
+        Only where `deflated` is set. Raises IntegrityError when it is shorter than it should be.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

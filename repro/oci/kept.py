@@ -3,6 +3,7 @@
 import functools
 import io
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from repro.digest import Digest
@@ -25,7 +26,8 @@ def stored_image(manifest: bytes, config: bytes, where: str, store: ObjectStore,
         IntegrityError: The documents can't be read, or don't belong together.
     """
     fetch = functools.partial(_bring, store, bring)
-    return source_image(manifest, config, where, functools.partial(_open, store, fetch), fetch)
+    open_layer, file = functools.partial(_open, store, fetch), functools.partial(_file, store)
+    return source_image(manifest, config, where, open_layer, fetch, file=file)
 
 
 def kept_image(digest: Digest, platform: str, where: str, store: ObjectStore, bring: Bring) -> SourceImage | None:
@@ -125,6 +127,11 @@ def _bring(store: ObjectStore, bring: Bring, layers: Sequence[Descriptor]) -> No
 def _open(store: ObjectStore, fetch: Bring, layer: Descriptor) -> BinaryIO:
     fetch([layer])
     return io.BufferedReader(_Kept(store, layer), _BLOCK)
+
+
+def _file(store: ObjectStore, layer: Descriptor) -> Path | None:
+    path = store.path(layer.digest)
+    return path if path.is_file() else None
 
 
 class _Kept(Checked):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from repro.digest import Digest
@@ -22,6 +23,10 @@ def _nothing(layers: Sequence[Descriptor]) -> None:
     """Everything is at hand."""
 
 
+def _no_file(_layer: Descriptor) -> None:
+    """Whoever wants the bytes has to read them."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceImage:
     """An image of some source (`repro.oci.image.Image`); see `source_image`.
@@ -34,6 +39,7 @@ class SourceImage:
         platform: As in `Image`.
         opener: Opens the blob of a layer.
         bring: Makes sure that layers are on this machine.
+        file: The file of a cache of ours that holds a layer, or None.
     """
 
     manifest: bytes
@@ -43,6 +49,7 @@ class SourceImage:
     platform: str
     opener: Callable[[Descriptor], BinaryIO] = field(repr=False)
     bring: Callable[[Sequence[Descriptor]], None] = field(default=_nothing, repr=False)
+    file: Callable[[Descriptor], Path | None] = field(default=_no_file, repr=False)
 
     def open_layer(self, number: int) -> BinaryIO:
         """The blob of a layer, unchecked (see `Image.open_layer`)."""
@@ -51,6 +58,10 @@ class SourceImage:
     def prefetch(self, numbers: Iterable[int]) -> None:
         """Bring these layers to this machine, several at a time. Raises as `open_layer` does."""
         self.bring([self.layers[number] for number in numbers])
+
+    def layer_file(self, number: int) -> Path | None:
+        """The file of a cache that holds a layer (`Filed`)."""
+        return self.file(self.layers[number])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,20 @@ class Prefetching(Protocol):
         ...
 
 
+@runtime_checkable
+class Filed(Protocol):
+    """An image of whose layers some are files of a cache of ours, which may be linked to."""
+
+    def layer_file(self, number: int) -> Path | None:
+        """The file with the blob of layer `number`, unchecked; None where there is no such file."""
+        ...
+
+
+def layer_file(image: Image, number: int) -> Path | None:
+    """The file of a cache that holds a layer's blob, if there is one; its content is unchecked."""
+    return image.layer_file(number) if isinstance(image, Filed) else None
+
+
 def prefetch(image: Image, numbers: Iterable[int] | None = None) -> None:
     """Have an image bring layers (None: all) that it would otherwise fetch one by one, when each is opened."""
     if isinstance(image, Prefetching):
@@ -93,6 +118,8 @@ def source_image(
     where: str,
     opener: Callable[[Descriptor], BinaryIO],
     bring: Callable[[Sequence[Descriptor]], None] = _nothing,
+    *,
+    file: Callable[[Descriptor], Path | None] = _no_file,
 ) -> SourceImage:
     """Put an image together from its documents.
 
@@ -108,7 +135,7 @@ def source_image(
             where=where,
             fix=FIX,
         )
-    return SourceImage(manifest, config, listed.layers, settings.diff_ids, settings.platform, opener, bring)
+    return SourceImage(manifest, config, listed.layers, settings.diff_ids, settings.platform, opener, bring, file)
 
 
 def find_manifest(

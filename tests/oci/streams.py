@@ -29,6 +29,9 @@ class Streamed:
         read = io.BytesIO(self.stream).read
         return inflate_checked(read, len(self.stream), self.size, self.crc, self.sha256, "some.whl: member")
 
+    def compressed(self) -> Iterator[bytes]:
+        return iter((self.stream[:7], self.stream[7:]))
+
     def plain(self) -> Iterator[bytes]:
         return (content for _, content in self.pairs())
 

@@ -5,8 +5,10 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -75,7 +77,7 @@ def test_a_layout_holds_exactly_the_image_with_fixed_modes(tmp_path: Path, umask
     folders = {path for path, (mode, _) in found.items() if mode == 0o755}
     assert folders == {".", "blobs", "blobs/sha256"}
     assert {path: one for path, one in found.items() if path not in folders} == {
-        path: (0o644, data) for path, data in expected.items()
+        path: (0o444 if path.startswith("blobs/") else 0o644, data) for path, data in expected.items()
     }
 
 
@@ -156,6 +158,50 @@ def test_blobs_that_are_there_are_not_read_again_unless_they_are_damaged(tmp_pat
     write_layout([image], tmp_path, references=["x:1"])
     assert image.opened == [1]
     assert content(tmp_path) == before
+
+
+@dataclass(frozen=True)
+class Cached(Forged):
+    """An image whose last layer is in a file of a cache."""
+
+    file: Path = Path()
+
+    def layer_file(self, number: int) -> Path | None:
+        return self.file if number == len(self.layers) - 1 else None
+
+
+def cached(tmp_path: Path, data: bytes | None = None) -> Cached:
+    image = forge(ONE, TWO)
+    file = tmp_path / "cached"
+    file.write_bytes(data or image.blobs[-1])
+    file.chmod(0o444)
+    return Cached(**vars(image), file=file)
+
+
+def test_a_layer_of_the_cache_is_linked_and_looks_as_if_it_were_copied(tmp_path: Path) -> None:
+    image = cached(tmp_path)
+    write_layout([forge(ONE, TWO)], tmp_path / "copied", references=["x:1"])
+    for _ in range(2):
+        write_layout([image], tmp_path / "linked", references=["x:1"])
+    assert content(tmp_path / "linked") == content(tmp_path / "copied")
+    assert (tmp_path / "linked" / blob_path(image.layers[-1].digest)).samefile(tmp_path / "cached")
+    (tmp_path / "linked" / blob_path(image.layers[-1].digest)).unlink()
+    assert (tmp_path / "cached").exists()
+
+
+def test_what_is_damaged_in_the_cache_is_not_linked(tmp_path: Path) -> None:
+    image = cached(tmp_path, b"damaged")
+    write_layout([image], tmp_path / "made", references=["x:1"])
+    assert (tmp_path / "made" / blob_path(image.layers[-1].digest)).read_bytes() == image.blobs[-1]
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no second file system at hand")
+def test_a_cache_on_another_file_system_is_copied_from(tmp_path: Path) -> None:
+    image = cached(tmp_path)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        write_layout([image], Path(other) / "made", references=["x:1"])
+        write_layout([image], tmp_path / "here", references=["x:1"])
+        assert content(Path(other) / "made") == content(tmp_path / "here")
 
 
 @pytest.mark.parametrize("data", [b"something else", b""], ids=["other bytes", "nothing"])

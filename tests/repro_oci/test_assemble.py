@@ -1,6 +1,7 @@
 """From a plan to an image: every layer by what it is made from, the same bytes each time, and nothing made twice."""
 
 import io
+import json
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -175,6 +176,47 @@ def test_a_prediction_that_does_not_come_true_names_the_layer(project: Project) 
             project.make(predicted=replace(predicted, layers=tuple(layers)), trust=trust)
         (problem,) = caught.value.problems
         assert problem.startswith(f"layer code, files: predicted {Digest.of(b'x')}, made sha256:")
+
+
+def forged_diff_id(predicted: PredictedImage, name: str) -> PredictedImage:
+    layers = [replace(one, diff_id=Digest.of(b"x")) if one.name == name else one for one in predicted.layers]
+    return replace(predicted, layers=tuple(layers))
+
+
+def test_a_predicted_layer_is_not_unpacked_and_the_same(project: Project, tmp_path: Path) -> None:
+    predicted = project.predict()
+    fast, slow = tmp_path / "fast", tmp_path / "slow"
+    image = project.make(cache=fast, predicted=predicted, workers=2)
+    assert image.manifest == project.make(cache=slow, predicted=predicted, no_cache=True).manifest
+    assert records(fast) == {True}
+    assert records(slow) == {False}
+    project.stock.asked.clear()
+    project.make(cache=fast, predicted=predicted)
+    assert project.stock.asked == []
+
+
+def records(cache: Path) -> set[bool]:
+    """Whether the layers of a cache were left unread."""
+    return {json.loads(path.read_bytes())["unread"] for path in (cache / "layers").glob("records/*/*.json")}
+
+
+def test_what_was_only_predicted_is_no_source_of_predictions(project: Project, tmp_path: Path) -> None:
+    predicted = project.predict()
+    cache = tmp_path / "fast"
+    project.make(cache=cache, predicted=predicted)
+    project.stock.asked.clear()
+    assert OciBuilder(cache, 1).predict(project.plan, project.base, project.stock, progress=Silent()) == predicted
+    assert project.stock.asked
+    assert records(cache) == {False}
+
+
+def test_a_forged_diff_id_is_found_out_and_stays_in_nobodys_cache(project: Project, tmp_path: Path) -> None:
+    predicted = project.predict()
+    with pytest.raises(IntegrityError, match="not the one that the lock predicts") as caught:
+        project.make(cache=tmp_path / "fast", predicted=forged_diff_id(predicted, "wheel-numpy"))
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"layer wheel-numpy, files: predicted {Digest.of(b'x')}, made sha256:")
+    assert project.make(cache=tmp_path / "fast", predicted=predicted).manifest == project.make().manifest
 
 
 def test_a_prediction_of_another_format_is_not_compared_but_refused(project: Project) -> None:
