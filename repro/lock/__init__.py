@@ -1,6 +1,7 @@
 """The lock: the one document that capture writes and everything else reads."""
 
 from repro.lock.body import lock_body
+from repro.lock.evidence import Column, ColumnType, Evidence, Machine, NativeLibrary, Profile, Revision
 from repro.lock.model import (
     BYTECODES,
     ENCODINGS,
@@ -39,13 +40,18 @@ __all__ = [
     "BaseSource",
     "Baseline",
     "Bytecode",
+    "Column",
+    "ColumnType",
     "Encoding",
     "Environment",
+    "Evidence",
     "ImageOptions",
     "Lock",
     "LockedFile",
+    "Machine",
     "Metric",
     "MetricValue",
+    "NativeLibrary",
     "Origin",
     "Package",
     "PackageFile",
@@ -53,7 +59,9 @@ __all__ = [
     "Policy",
     "PredictedImage",
     "PredictedLayer",
+    "Profile",
     "Python",
+    "Revision",
     "Role",
     "Runner",
     "Subject",

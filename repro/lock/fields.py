@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import get_args
 
 from repro.lock.body import SEPARATOR
+from repro.lock.evidence_fields import read_evidence
 from repro.lock.model import (
     BYTECODES,
     ENCODINGS,
@@ -33,10 +34,18 @@ from repro.lock.table import Table
 
 def read_1_0(root: Table) -> Lock:
     """What format 1.0 knows; everything later has its default."""
-    return _common(root, _package)
+    return _common(root, _package, _file)
 
 
-def _common(root: Table, package: Callable[[Table], Package]) -> Lock:
+def read_1_2(root: Table, predictions: Table) -> Lock:
+    """What format 1.2 knows: as 1.1, with evidence."""
+    return replace(
+        _later(root, predictions, _package_1_2, _file_1_2),
+        evidence=read_evidence(root),
+    )
+
+
+def _common(root: Table, package: Callable[[Table], Package], file: Callable[[Table], LockedFile]) -> Lock:
     root.text("version")
     return Lock(
         subject=_subject(root.table("subject")),
@@ -47,7 +56,7 @@ def _common(root: Table, package: Callable[[Table], Package]) -> Lock:
         environment=_environment(root.table("environment")),
         policy=_policy(root.table("policy")),
         metrics=tuple(_metric(table) for table in root.tables("metrics")),
-        files=tuple(_file(table) for table in root.tables("files")),
+        files=tuple(file(table) for table in root.tables("files")),
         outputs=tuple(root.paths("outputs")),
         packages=tuple(package(table) for table in root.tables("packages")),
         runner=_runner(root.table("runner")),
@@ -56,10 +65,16 @@ def _common(root: Table, package: Callable[[Table], Package]) -> Lock:
 
 def read_1_1(root: Table, predictions: Table) -> Lock:
     """What format 1.1 knows: the body, and what follows the separator (an empty table where nothing does)."""
+    return _later(root, predictions, _package_1_1, _file)
+
+
+def _later(
+    root: Table, predictions: Table, package: Callable[[Table], Package], file: Callable[[Table], LockedFile]
+) -> Lock:
     if root.tables("predicted"):
         root.fault("predicted", f"must come after the line {SEPARATOR!r}, which isn't there (are line ends Unix ones?)")
     return replace(
-        _common(root, _package_1_1),
+        _common(root, package, file),
         image=_image(root.table("image")),
         system=tuple(_system(table) for table in root.tables("system")),
         modules=_modules(root.optional_table("modules")),
@@ -162,6 +177,14 @@ def _package(table: Table) -> Package:
 
 def _package_1_1(table: Table) -> Package:
     return replace(_package(table), requested=table.flag("requested", default=False))
+
+
+def _package_1_2(table: Table) -> Package:
+    return replace(_package_1_1(table), patched=table.paths("patched") if table.has("patched") else ())
+
+
+def _file_1_2(table: Table) -> LockedFile:
+    return replace(_file(table), mount=table.flag("mount", default=False), source=table.optional_text("source"))
 
 
 def _package_file(table: Table) -> PackageFile:

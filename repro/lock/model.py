@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from repro.digest import Digest
+from repro.lock.evidence import Evidence
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 MetricValue = float | int | bool | str
 Role = Literal["code", "notebook", "data", "model", "config"]
@@ -135,6 +136,8 @@ class Package:
             never credentials.
         files: Wheels to install, one for each target.
         requested: Whether somebody asked for it, rather than another package (the REQUESTED file, PEP 376).
+        patched: Installed files, relative to the library directory, that differ from what was published; the wheel is
+            made from what is installed then.
     """
 
     name: str
@@ -143,6 +146,7 @@ class Package:
     source: str
     files: tuple[PackageFile, ...]
     requested: bool = False
+    patched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,9 @@ class LockedFile:
         sha256: Digest of its content.
         size: Bytes.
         executable: Whether its owner may execute it.
+        mount: Whether it stays out of the image: whoever runs it brings the file, which is hashed before use.
+        source: Where it can be had again, as a URL without credentials (docs/formats/lock.md); None when only from
+            the project.
     """
 
     path: str
@@ -162,6 +169,8 @@ class LockedFile:
     sha256: Digest
     size: int
     executable: bool = False
+    mount: bool = False
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,4 +360,5 @@ class Lock:
     image: ImageOptions = field(default_factory=ImageOptions)
     system: tuple[SystemPackage, ...] = ()
     modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
     predicted: tuple[PredictedImage, ...] = ()

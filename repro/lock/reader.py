@@ -11,7 +11,7 @@ from typing import Any
 
 from repro.errors import IntegrityError, UsageError
 from repro.lock.body import SEPARATOR, lock_body, split_lock
-from repro.lock.fields import read_1_0, read_1_1
+from repro.lock.fields import read_1_0, read_1_1, read_1_2
 from repro.lock.model import SCHEMA_VERSION, Lock
 from repro.lock.table import Table
 from repro.lock.whole import check_whole
@@ -62,12 +62,18 @@ def parse_lock(data: bytes, *, where: str = "repro.lock", progress: Progress | N
         (progress or Silent()).warn(f"{newer}: fields unknown here are ignored")
     root = Table(document)
     end = Table({} if rest is None else _predictions(rest, body.count(b"\n"), where), problems=root.problems)
-    lock = read_1_1(root, end) if version >= (1, 1) else read_1_0(root)
+    lock = _read(version, root, end)
     check_whole(root, lock)
     problems = root.problems if version > _OURS else [*root.problems, *root.unknown(), *end.unknown()]
     if problems:
         raise _damaged(where, *problems)
     return lock
+
+
+def _read(version: tuple[int, ...], root: Table, end: Table) -> Lock:
+    if version < (1, 1):
+        return read_1_0(root)
+    return read_1_1(root, end) if version < (1, 2) else read_1_2(root, end)
 
 
 def _document(data: bytes, where: str) -> dict[str, Any]:

@@ -61,6 +61,18 @@ class Table:
             self.fault(key, "must not be empty")
         return value or ""
 
+    def any_text(self, key: str) -> str:
+        """A string, which may be empty."""
+        return self._take(key, str, "a string") or ""
+
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """An array of numbers."""
+        values = self._take(key, list, "an array of numbers") or []
+        if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+            self.fault(key, "must be an array of numbers")
+            return ()
+        return tuple(float(value) for value in values)
+
     def optional_text(self, key: str) -> str | None:
         """A non-empty string, or None when absent."""
         return self.text(key) if key in self._data else None

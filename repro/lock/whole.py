@@ -13,6 +13,7 @@ def check_whole(root: Table, lock: Lock) -> None:
     _check_packages(root, lock)
     _check_system(root, lock)
     _check_modules(root, lock)
+    _check_profiles(root, lock)
     _check_target(root, "image.compiled", lock.image.compiled or (), lock)
     _check_distinct(root, "predicted", "target", (image.target for image in lock.predicted))
     for number, image in enumerate(lock.predicted):
@@ -46,6 +47,15 @@ def _check_modules(root: Table, lock: Lock) -> None:
     for name in lock.modules:
         if name not in known:
             root.fault(f"modules.{name}", "the lock has no such package")
+
+
+def _check_profiles(root: Table, lock: Lock) -> None:
+    profiles = lock.evidence.profiles
+    _check_distinct(root, "profiles", "path", (profile.path for profile in profiles))
+    known = {file.path for file in lock.files}
+    for number, profile in enumerate(profiles):
+        if profile.path not in known:
+            root.fault(f"profiles[{number}].path", f"the lock has no such file: {profile.path!r}")
 
 
 def _check_predicted(root: Table, place: str, image: PredictedImage) -> None:

@@ -1,11 +1,10 @@
 """Lock → canonical bytes. Same lock, same bytes: fixed order, one style, Unix line ends, UTF-8, no timestamps."""
 
-import json
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from repro.lock.body import SEPARATOR
+from repro.lock.evidence_writer import in_order, render_evidence
 from repro.lock.model import (
     SCHEMA_VERSION,
     Environment,
@@ -20,14 +19,12 @@ from repro.lock.model import (
     Python,
     SystemPackage,
 )
+from repro.lock.toml import inline, pairs, table, wrapped
 
 _HEADER = """\
 # Written by `repro capture`. Commit it and review it; never edit it by hand: the sha256 of everything
 # but the predictions at its end is the identity that images, verdicts and statements carry.
 """
-_WIDTH = 120
-
-_Value = str | int | float | bool | tuple[str, ...] | None
 
 
 def render_lock(lock: Lock) -> bytes:
@@ -56,6 +53,7 @@ def canonical(lock: Lock) -> Lock:
         runner=replace(lock.runner, packages=_packages(lock.runner.packages)),
         system=tuple(sorted(lock.system, key=lambda package: (package.target, package.name))),
         modules={name: tuple(sorted(lock.modules[name])) for name in sorted(lock.modules) if lock.modules[name]},
+        evidence=in_order(lock.evidence),
         predicted=tuple(sorted(lock.predicted, key=lambda image: image.target)),
     )
 
@@ -68,7 +66,7 @@ def _packages(packages: Iterable[Package]) -> tuple[Package, ...]:
 
 
 def _sections(lock: Lock) -> Iterator[str]:
-    yield _pairs({"version": SCHEMA_VERSION, "targets": lock.targets, "outputs": lock.outputs})
+    yield pairs({"version": SCHEMA_VERSION, "targets": lock.targets, "outputs": lock.outputs})
     yield from _evaluation(lock)
     yield from _python(lock.python)
     yield from _image(lock)
@@ -77,26 +75,25 @@ def _sections(lock: Lock) -> Iterator[str]:
     yield from (_file(file) for file in lock.files)
     yield from (_system(package) for package in lock.system)
     yield from (_package("packages", package) for package in lock.packages)
-    yield _table("runner", {"version": lock.runner.version, "sha256": lock.runner.sha256.hex})
+    yield table("runner", {"version": lock.runner.version, "sha256": lock.runner.sha256.hex})
     yield from (_package("runner.packages", package) for package in lock.runner.packages)
+    yield from render_evidence(lock.evidence)
     if lock.modules:
-        yield _table("modules", {}) + "".join(_wrapped(name, names) for name, names in lock.modules.items())
+        yield table("modules", {}) + "".join(wrapped(name, names) for name, names in lock.modules.items())
 
 
 def _evaluation(lock: Lock) -> Iterator[str]:
     subject = lock.subject
-    yield _table(
+    yield table(
         "subject", {"kind": subject.kind, "path": subject.path, "kernel": subject.kernel, "args": subject.args or None}
     )
-    yield _table("baseline", {"rerun": lock.baseline.rerun})
+    yield table("baseline", {"rerun": lock.baseline.rerun})
 
 
 def _python(python: Python) -> Iterator[str]:
-    yield _table(
-        "python", {"implementation": python.implementation, "version": python.version, "supply": python.supply}
-    )
+    yield table("python", {"implementation": python.implementation, "version": python.version, "supply": python.supply})
     if packed := python.packed:
-        yield _table(
+        yield table(
             "python.packed",
             {
                 "name": packed.name,
@@ -110,7 +107,7 @@ def _python(python: Python) -> Iterator[str]:
 
 def _image(lock: Lock) -> Iterator[str]:
     base = lock.base
-    yield _table(
+    yield table(
         "base",
         {
             "reference": base.reference,
@@ -123,16 +120,16 @@ def _image(lock: Lock) -> Iterator[str]:
     )
     image = lock.image
     compiled = None if image.compiled is None else tuple(sorted(image.compiled))
-    yield _table("image", {"encoding": image.encoding, "bytecode": image.bytecode, "compiled": compiled})
+    yield table("image", {"encoding": image.encoding, "bytecode": image.bytecode, "compiled": compiled})
 
 
 def _surroundings(environment: Environment, policy: Policy) -> Iterator[str]:
-    yield _table(
+    yield table(
         "environment",
         {"timezone": environment.timezone, "locale": environment.locale, "threads": environment.threads},
     )
-    yield _table("environment.variables", dict(sorted(environment.variables.items())))
-    yield _table(
+    yield table("environment.variables", dict(sorted(environment.variables.items())))
+    yield table(
         "policy",
         {
             "timeout": policy.timeout,
@@ -145,7 +142,7 @@ def _surroundings(environment: Environment, policy: Policy) -> Iterator[str]:
 
 
 def _metric(metric: Metric) -> str:
-    return _table(
+    return table(
         "[metrics]",
         {
             "name": metric.name,
@@ -160,7 +157,7 @@ def _metric(metric: Metric) -> str:
 
 
 def _file(file: LockedFile) -> str:
-    return _table(
+    return table(
         "[files]",
         {
             "path": file.path,
@@ -168,12 +165,14 @@ def _file(file: LockedFile) -> str:
             "sha256": file.sha256.hex,
             "size": file.size,
             "executable": file.executable or None,
+            "mount": file.mount or None,
+            "source": file.source,
         },
     )
 
 
 def _system(package: SystemPackage) -> str:
-    return _table(
+    return table(
         "[system]",
         {
             "name": package.name,
@@ -190,7 +189,7 @@ def _system(package: SystemPackage) -> str:
 
 
 def _package(section: str, package: Package) -> str:
-    head = _table(
+    head = table(
         f"[{section}]",
         {
             "name": package.name,
@@ -198,6 +197,7 @@ def _package(section: str, package: Package) -> str:
             "origin": package.origin,
             "source": package.source,
             "requested": package.requested or None,
+            "patched": tuple(sorted(package.patched)) or None,
         },
     )
     lines = "".join(f"  {_package_file(file)},\n" for file in package.files)
@@ -205,7 +205,7 @@ def _package(section: str, package: Package) -> str:
 
 
 def _package_file(file: PackageFile) -> str:
-    return _inline(
+    return inline(
         {
             "name": file.name,
             "url": file.url,
@@ -217,7 +217,7 @@ def _package_file(file: PackageFile) -> str:
 
 
 def _predicted(image: PredictedImage) -> str:
-    head = _table(
+    head = table(
         "[predicted]",
         {
             "target": image.target,
@@ -231,7 +231,7 @@ def _predicted(image: PredictedImage) -> str:
 
 
 def _predicted_layer(layer: PredictedLayer) -> str:
-    return _inline(
+    return inline(
         {
             "name": layer.name,
             "diff-id": str(layer.diff_id),
@@ -239,65 +239,3 @@ def _predicted_layer(layer: PredictedLayer) -> str:
             "size": layer.size,
         }
     )
-
-
-def _table(name: str, pairs: Mapping[str, _Value]) -> str:
-    return f"\n[{name}]\n{_pairs(pairs)}"
-
-
-def _inline(pairs: Mapping[str, _Value]) -> str:
-    inner = ", ".join(f"{key} = {_value(value)}" for key, value in pairs.items() if value is not None)
-    return f"{{ {inner} }}"
-
-
-def _wrapped(key: str, texts: tuple[str, ...]) -> str:
-    """An array on one line where it fits, else on lines with as many items as fit."""
-    line = f"{_key(key)} = {_value(texts)}"
-    if len(line) <= _WIDTH:
-        return f"{line}\n"
-    lines, line = [f"{_key(key)} = ["], " "
-    for item in (f" {_string(text)}," for text in texts):
-        if len(line) > 1 and len(line) + len(item) > _WIDTH:
-            lines.append(line)
-            line = " "
-        line += item
-    return "\n".join([*lines, line, "]\n"])
-
-
-def _pairs(pairs: Mapping[str, _Value]) -> str:
-    return "".join(f"{_key(key)} = {_value(value)}\n" for key, value in pairs.items() if value is not None)
-
-
-def _key(key: str) -> str:
-    bare = key and all(char.isascii() and (char.isalnum() or char in "-_") for char in key)
-    return key if bare else _string(key)
-
-
-def _value(value: _Value) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case float():
-            return _float(value)
-        case str():
-            return _string(value)
-        case tuple():
-            return f"[{', '.join(_string(item) for item in value)}]"
-        case _:  # pragma: no cover - _Value is closed and None never reaches here
-            raise TypeError(type(value))
-
-
-def _float(value: float) -> str:
-    """Shortest text that reads back to the same bits (Python's repr), spelled as TOML wants it."""
-    if math.isnan(value):
-        return "nan"
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return repr(value)
-
-
-def _string(text: str) -> str:
-    """A TOML basic string. JSON escapes are a subset of TOML's, but for DEL, which TOML wants escaped."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -6,18 +6,24 @@ from repro.digest import Digest
 from repro.lock import (
     Base,
     Baseline,
+    Column,
     Environment,
+    Evidence,
     ImageOptions,
     Lock,
     LockedFile,
+    Machine,
     Metric,
+    NativeLibrary,
     Package,
     PackageFile,
     PackedPython,
     Policy,
     PredictedImage,
     PredictedLayer,
+    Profile,
     Python,
+    Revision,
     Runner,
     Subject,
     SystemPackage,
@@ -97,14 +103,14 @@ def full_lock() -> Lock:
         ),
         files=(
             LockedFile("notebooks/evaluate.ipynb", "notebook", digest("nb"), 10),
-            LockedFile("data/test set ü.csv", "data", digest("data"), 20),
-            LockedFile("models/m.ubj", "model", digest("model"), 30),
+            LockedFile("data/test set ü.csv", "data", digest("data"), 20, source="s3://bucket/test.csv?versionId=3"),
+            LockedFile("models/m.ubj", "model", digest("model"), 30, mount=True),
             LockedFile("src/features.py", "code", digest("code"), 40, executable=True),
         ),
         outputs=("metrics.json", "figures/roc.png"),
         packages=(
             package("numpy", "2.4.1", 17_000_000, "cp311-cp311-manylinux_2_28_x86_64"),
-            package("six"),
+            replace(package("six"), patched=("six.py",)),
             Package("mine", "0.1", "editable", "libs/mine", (local,), requested=True),
         ),
         runner=Runner("0.1.0", digest("runner"), (package("nbclient", "0.10.2"), package("installer"))),
@@ -118,12 +124,59 @@ def full_lock() -> Lock:
             "python": ("typing", "json", "json.decoder", "encodings.utf_8"),
             "numpy": tuple(f"numpy.part{number:02}" for number in range(24)),
         },
+        evidence=evidence(),
         predicted=(predicted_image(),),
     )
 
 
+def evidence() -> Evidence:
+    openblas = NativeLibrary("openblas", "libscipy_openblas64_-1a2b3c4d.so", "0.3.29", "Haswell", 4)
+    gomp = NativeLibrary("libgomp", "libgomp.so.1", None, None, 4)
+    return Evidence(
+        machine=Machine(
+            system="Debian GNU/Linux 12 (bookworm)",
+            kernel="6.1.0",
+            architecture="x86_64",
+            libc="glibc 2.36",
+            processor="AMD EPYC 7B13",
+            features=("sse4_2", "avx2", "fma"),
+            cpus=4,
+            gpus=("NVIDIA L4",),
+            driver="550.54.15",
+            cuda="12.4",
+            libraries=(openblas, gomp),
+        ),
+        revision=Revision(
+            "0123456789abcdef0123456789abcdef01234567",
+            "main",
+            "https://git.example.org/churn.git",
+            ("src/features.py",),
+            {"libs/shared": "89abcdef0123456789abcdef0123456789abcdef"},
+        ),
+        profiles=(
+            Profile(
+                "data/test set ü.csv",
+                1000,
+                (
+                    Column("age", "number", 3, None, (18.0, 30.5, 41.0, 55.25, 99.0)),
+                    Column("", "integer", 0, 2, (0.0, 0.0, 1.0, 1.0, 1.0)),
+                    Column("name", "text", 1000, 0),
+                ),
+            ),
+        ),
+    )
+
+
+def lock_1_1() -> Lock:
+    """The same without what format 1.2 added."""
+    lock = full_lock()
+    files = tuple(replace(file, mount=False, source=None) for file in lock.files)
+    packages = tuple(replace(package, patched=()) for package in lock.packages)
+    return replace(lock, files=files, packages=packages, evidence=Evidence())
+
+
 def plain_lock() -> Lock:
     """The same without what later formats added: as format 1.0 has it."""
-    lock = full_lock()
+    lock = lock_1_1()
     packages = tuple(replace(package, requested=False) for package in lock.packages)
     return replace(lock, packages=packages, image=ImageOptions(), system=(), modules={}, predicted=())

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.errors import IntegrityError, UsageError
-from repro.lock import ImageOptions, Lock, Metric, load_lock, lock_body, parse_lock, render_body, render_lock
+from repro.lock import Evidence, ImageOptions, Lock, Metric, load_lock, lock_body, parse_lock, render_body, render_lock
 from repro.lock.model import SCHEMA_VERSION
 from repro.lock.writer import canonical
-from tests.lock.samples import full_lock, plain_lock, predicted_image, system_package
+from tests.lock.samples import full_lock, lock_1_1, plain_lock, predicted_image, system_package
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -35,7 +35,7 @@ def test_every_version_ever_written_is_still_read() -> None:
 
 
 def test_the_text_of_a_full_lock_is_the_one_on_record() -> None:
-    assert render_lock(full_lock()).decode() == (FIXTURES / "lock-1.1.toml").read_text(encoding="utf-8")
+    assert render_lock(full_lock()).decode() == (FIXTURES / "lock-1.2.toml").read_text(encoding="utf-8")
 
 
 def test_a_lock_of_format_1_0_has_the_later_fields_at_their_defaults() -> None:
@@ -51,6 +51,25 @@ def test_fields_of_format_1_1_are_unknown_to_1_0(field: str) -> None:
     data = (FIXTURES / "lock-1.0.toml").read_text(encoding="utf-8") + field + "\n"
     with pytest.raises(IntegrityError, match=r": unknown field"):
         parse_lock(data.encode())
+
+
+def test_a_lock_of_format_1_1_has_the_later_fields_at_their_defaults() -> None:
+    lock, _ = load_lock(FIXTURES / "lock-1.1.toml")
+    assert lock.evidence == Evidence()
+    assert render_lock(lock) == render_lock(lock_1_1())
+
+
+@pytest.mark.parametrize("field", ["[machine]\nsystem = 'x'", "[revision]\ncommit = 'x'", "[[profiles]]\npath = 'x'"])
+def test_fields_of_format_1_2_are_unknown_to_1_1(field: str) -> None:
+    body = lock_body((FIXTURES / "lock-1.1.toml").read_bytes()).decode()
+    with pytest.raises(IntegrityError, match=r": unknown field"):
+        parse_lock(f"{body}\n{field}\n".encode())
+
+
+def test_a_profile_of_a_file_that_is_not_locked_is_refused() -> None:
+    with pytest.raises(IntegrityError) as caught:
+        parse_lock(_edited('[[profiles]]\npath = "data/test set ü.csv"', '[[profiles]]\npath = "data/other.csv"'))
+    assert caught.value.problems == ("profiles[0].path: the lock has no such file: 'data/other.csv'",)
 
 
 def test_packages_of_format_1_0_do_not_say_whether_they_were_requested() -> None:
@@ -262,7 +281,7 @@ def test_a_truncated_digest_is_named() -> None:
 @pytest.mark.parametrize("version", ['"2.0"', '"0.9"', "1.0", '"one"', '"1"'])
 def test_an_unknown_major_version_is_refused(version: str) -> None:
     with pytest.raises(IntegrityError, match="format"):
-        parse_lock(_edited('version = "1.1"', f"version = {version}"))
+        parse_lock(_edited('version = "1.2"', f"version = {version}"))
 
 
 def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
@@ -281,7 +300,7 @@ def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
         def start(self, title: str, total: float | None = None, unit: str = "items") -> None:
             raise AssertionError(title, total, unit)
 
-    data = _edited('version = "1.1"', 'version = "1.7"').replace(b"rerun = true", b"rerun = true\nsoon = 1")
+    data = _edited('version = "1.2"', 'version = "1.7"').replace(b"rerun = true", b"rerun = true\nsoon = 1")
     progress = Warned()
     lock = parse_lock(data, progress=progress)
     assert isinstance(lock, Lock)
@@ -294,8 +313,8 @@ def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
     [
         ("size = 10\n", f"size = {'9' * 5000}\n"),
         ("size = 10\n", f"size = {'[' * 5000}\n"),
-        ('version = "1.1"', f'version = "1.{"9" * 5000}"'),
-        ('version = "1.1"', f'version = "{"9" * 5000}.0"'),
+        ('version = "1.2"', f'version = "1.{"9" * 5000}"'),
+        ('version = "1.2"', f'version = "{"9" * 5000}.0"'),
     ],
     ids=["integer", "nesting", "minor version", "major version"],
 )
