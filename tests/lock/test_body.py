@@ -120,7 +120,7 @@ def test_predictions_are_unknown_to_format_1_0() -> None:
 
 def test_faults_of_both_parts_are_told_at_once_with_the_line_of_the_file() -> None:
     with pytest.raises(IntegrityError) as caught:
-        parse_lock(WHOLE.replace(b"threads = 4", b"threads = -4").replace(b"format = 1", b"format = -1"))
+        parse_lock(WHOLE.replace(b"\nthreads = 4", b"\nthreads = -4").replace(b"format = 1", b"format = -1"))
     assert [problem.split(":")[0] for problem in caught.value.problems] == [
         "environment.threads",
         "predicted[0].format",
