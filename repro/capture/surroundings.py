@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from repro.cpus import usable_cpus
 from repro.errors import CaptureError
 from repro.lock import Environment
 from repro.plan.evaluation import THREAD_VARIABLES
@@ -76,9 +77,7 @@ def _threads(environ: Mapping[str, str]) -> int:
         value = environ.get(name, "").partition(",")[0]
         if value.isdecimal() and int(value) > 0:
             return int(value)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return usable_cpus()
 
 
 def _hash_seed(environ: Mapping[str, str]) -> str:
