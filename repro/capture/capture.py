@@ -28,6 +28,7 @@ from repro.capture.predict import Predictor, image_options
 from repro.capture.probe import probe
 from repro.capture.project import Project, open_project, previous_lock
 from repro.capture.request import CaptureRequest, CaptureResult
+from repro.capture.revision import read_revision
 from repro.capture.surroundings import read_environment
 from repro.capture.variables import variable_warnings
 from repro.engines import DockerEngine, find_docker
@@ -47,6 +48,7 @@ from repro.lock import (
     lock_body,
     render_lock,
 )
+from repro.lock import Evidence as Facts
 from repro.plan import runner_digest, runner_sources
 from repro.plan.evaluation import environment_variables
 from repro.progress import Progress
@@ -136,6 +138,10 @@ class _Capture:
             runner=runner,
             image=image_options(self._image(), targets, self.progress),
             modules=evidence.modules,
+            evidence=Facts(
+                machine=evidence.machine,
+                revision=read_revision(self.project.root, [file.path for file in evidence.files]),
+            ),
         )
         told = (*warnings, *unseen, *evidence.warnings, *baseline_warnings(metrics))
         return _Seen(lock, directory, told, client.file_sessions)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from repro.capture.inputs import FileEvidence, InputReport, collect_inputs
+from repro.capture.machine import machine_of
 from repro.capture.model import Interpreter
 from repro.capture.modules import imported_modules
 from repro.capture.outside import Outside
@@ -14,7 +15,7 @@ from repro.capture.snapshot import take_snapshot
 from repro.capture.static_inputs import static_inputs
 from repro.capture.watch import WatchedFiles, watch_files
 from repro.errors import CaptureError, EvaluationError, OutOfMemoryError, TimedOutError
-from repro.lock import LockedFile
+from repro.lock import LockedFile, Machine
 from repro.progress import Progress, Task
 from repro.runner.documents import Evaluation, Failure, MeasuredMetric, RunRecord
 from repro.runner.events import CELL_FINISHED, CELL_STARTED, OUTPUT, Event
@@ -36,6 +37,7 @@ class Evidence:
         outputs: Project-relative paths that the run wrote.
         warnings: For the author.
         modules: Modules that the run imported, by package (`repro.capture.modules`); none where nothing was run.
+        machine: What it ran on; None where nothing was run.
     """
 
     metrics: tuple[MeasuredMetric, ...]
@@ -43,6 +45,7 @@ class Evidence:
     outputs: tuple[str, ...]
     warnings: tuple[str, ...]
     modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    machine: Machine | None = None
 
 
 def gather(
@@ -83,7 +86,7 @@ def gather(
         progress.note(f"Opened by compiled code, or by another program meanwhile, and locked: {seen}")
     warnings = (*record.warnings, *report.warnings, *_network(trace))
     modules = imported_modules(trace, interpreter, library=packed)
-    return Evidence(record.metrics, report.files, report.outputs, warnings, modules)
+    return Evidence(record.metrics, report.files, report.outputs, warnings, modules, machine_of(record))
 
 
 def gather_stored(project: Project, interpreter: Interpreter) -> Evidence:

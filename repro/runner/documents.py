@@ -194,6 +194,7 @@ class RunRecord:
         python_executable: Its path.
         packages: Normalised name → version, as the evaluation's interpreter sees them.
         machine: `platform`, `processor`, `cpus`, `memory_limit` and the like, for people.
+        libraries: Libraries with thread pools that were loaded: `name`, `file`, `version`, `kernel`, `threads` of each.
     """
 
     lock_digest: str = ""
@@ -206,6 +207,7 @@ class RunRecord:
     python_executable: str = ""
     packages: dict[str, str] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
+    libraries: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> bytes:
         """The record as JSON, sorted keys."""
@@ -226,6 +228,7 @@ class RunRecord:
             )
             data["warnings"] = tuple(data["warnings"])
             data["cells"] = tuple(CellRun(**cell) for cell in data["cells"])
+            data["libraries"] = tuple(data.get("libraries", ()))
             return cls(**data)
         except (KeyError, TypeError) as error:
             msg = f"not a run record: {error}"

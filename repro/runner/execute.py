@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Callable
@@ -19,13 +20,18 @@ from .notebook import NotebookRun, run_notebook
 from .output import atomic_write
 from .script import run_script
 from .surroundings import Job, plain_environment, surroundings
+from .trace import read_trace
 
 RECORD = "record.json"
 TRACE = "repro-trace"
 
 
 def execute(
-    evaluation: Evaluation, root: Path, out: Path, on_event: Callable[[Event], None] | None = None
+    evaluation: Evaluation,
+    root: Path,
+    out: Path,
+    on_event: Callable[[Event], None] | None = None,
+    hooks: Sequence[Path] = (),
 ) -> RunRecord:
     """Run the evaluation's subject and say what came of it.
 
@@ -35,6 +41,7 @@ def execute(
         out: Where `record.json`, the trace (`repro-trace/`, see `read_trace`) and, for notebooks, `executed.ipynb` and
             `kernel.log`, for scripts `output.log` go. Made when missing; an earlier run's are replaced.
         on_event: Told what happens, from this thread or, for a script's output, from another one.
+        hooks: What else runs inside the interpreters (see `surroundings`).
 
     A subject that fails is a record with a `failure`, not an exception. KeyboardInterrupt passes through after every
     process was ended; OSError means that `out` or the temporary folder can't be written.
@@ -43,7 +50,7 @@ def execute(
     trace = _clean(out)
     limits = Limits.begin(evaluation.timeout, evaluation.cell_timeout)
     before = stamps(root, evaluation.metrics_files)
-    with surroundings(evaluation, root, trace) as place:
+    with surroundings(evaluation, root, trace, hooks) as place:
         job = Job(evaluation, root / evaluation.path, place, limits, out, on_event or ignore)
         if not job.subject.is_file():
             run = NotebookRun(failure=Failure("start", f"there is no file {evaluation.path}"))
@@ -57,7 +64,7 @@ def execute(
     else:
         collected = Collected((), tuple(run.found.warnings), run.failure)
     record = describe(evaluation, root, collected)
-    record = replace(record, cells=tuple(run.cells), seconds=seconds)
+    record = replace(record, cells=tuple(run.cells), seconds=seconds, libraries=read_trace(trace).libraries)
     atomic_write(out / RECORD, record.to_json())
     return record
 

@@ -6,7 +6,9 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,10 @@ for found in distributions():
 print(json.dumps({"version": platform.python_version(), "executable": sys.executable, "packages": packages}))
 """
 _PATIENCE = 60
+_ANSWER = 10
+_FEATURE = re.compile(
+    r"sse3|pni|ssse3|sse4[._][12]|avx|avx2|avx[0-9]?_?[a-z0-9_]+|fma|f16c|bmi[12]|amx_[a-z0-9]+|asimd[a-z]*|sve2?|bf16|i8mm"
+)
 
 
 @dataclass(frozen=True)
@@ -53,14 +59,23 @@ def ask_interpreter(python: str, variables: Mapping[str, str], directory: Path) 
 
 
 def describe_machine() -> dict[str, str]:
-    """`platform`, `processor`, `cpus`, `memory_limit` (bytes) and `glibc`, each only where it is known."""
+    """What is under the interpreter, each fact only where it is known.
+
+    `platform`, `system`, `kernel`, `architecture`, `processor`, `features` (instruction sets, separated by blanks),
+    `cpus`, `memory_limit` (bytes), `glibc`, `gpus` (separated by `; `), `driver`, `cuda`.
+    """
     limit = cgroup.memory_limit()
     facts = {
         "platform": platform.platform(),
+        "system": _system(),
+        "kernel": platform.release(),
+        "architecture": platform.machine(),
         "processor": _processor(),
+        "features": " ".join(cpu_features()),
         "cpus": str(_cpus()),
         "memory_limit": "" if limit is None else str(limit),
         "glibc": platform.libc_ver()[1] if platform.libc_ver()[0] == "glibc" else "",
+        **_gpus(),
     }
     return {name: value for name, value in facts.items() if value}
 
@@ -75,3 +90,54 @@ def _processor() -> str:
 
 def _cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
+
+
+def _system() -> str:
+    if sys.platform == "darwin":
+        return f"macOS {platform.mac_ver()[0]}"
+    if sys.platform == "win32":
+        return f"Windows {platform.version()}"
+    try:
+        text = Path("/etc/os-release").read_text(encoding="utf-8")
+    except OSError:
+        return platform.system()
+    found = re.search(r"(?m)^PRETTY_NAME=(.+)$", text)
+    return found.group(1).strip("\"'") if found else platform.system()
+
+
+def cpu_features(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str]:
+    """Instruction sets that numeric libraries choose their code by, in the names that Linux has for them, sorted."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = _asked(["sysctl", "-n", "machdep.cpu.features", "machdep.cpu.leaf7_features"]).lower()
+        words = text.replace(".", "_").split()
+    else:
+        words = " ".join(re.findall(r"(?m)^(?:flags|Features)\s*:\s*(.+)$", text)).split()
+    return sorted({word for word in words if _FEATURE.fullmatch(word)})
+
+
+def _gpus() -> dict[str, str]:
+    """What nvidia-smi tells, which comes with the driver."""
+    lines = _asked(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]).splitlines()
+    found = [line.split(", ") for line in lines if line.count(", ") == 1]
+    cuda = re.search(r"CUDA Version:\s*([0-9.]+)", _asked(["nvidia-smi"])) if found else None
+    return {
+        "gpus": "; ".join(name for name, _ in found),
+        "driver": found[0][1] if found else "",
+        "cuda": cuda.group(1) if cuda else "",
+    }
+
+
+def _asked(command: list[str]) -> str:
+    """What a program of the system prints; nothing where there is no such program, or it fails."""
+    program = shutil.which(command[0])
+    if program is None:
+        return ""
+    try:
+        done = subprocess.run(
+            [program, *command[1:]], stdin=subprocess.DEVNULL, capture_output=True, timeout=_ANSWER, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.decode("utf-8", "replace")

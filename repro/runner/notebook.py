@@ -185,7 +185,7 @@ class _Session:
                 failure = await self._execute_cell(client, cell, index, numbers[id(cell)])
                 if failure is not None:
                     return failure
-        await self._ask(client, f"{_HOOK}.modules()")
+        await self._ask(client, f"{_HOOK}.end()")
         return None
 
     async def _execute_cell(self, client: NotebookClient, cell: Any, index: int, number: int) -> Failure | None:

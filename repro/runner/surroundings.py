@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from .events import Event
 from .limits import Limits
 
 _HOOK = Path(__file__).parent / "hook"
-_HOOK_FILES = ("sitecustomize.py", "repro_hook.py", "repro_values.py")
+_HOOK_FILES = ("sitecustomize.py", "repro_hook.py", "repro_values.py", "repro_libraries.py")
 
 # Another Jupyter's session, start-up files that no lock knows, and what macOS tells a framework build about itself.
 _DROPPED = frozenset({"PYTHONSTARTUP", "__PYVENV_LAUNCHER__", "PYTHONEXECUTABLE", "PYDEVD_USE_FRAME_EVAL"})
@@ -61,14 +62,20 @@ class Job:
 
 
 @contextlib.contextmanager
-def surroundings(evaluation: Evaluation, root: Path, trace: Path) -> Iterator[Surroundings]:
-    """Prepare the environment and the private folder for one evaluation; `trace` is where its trace goes."""
+def surroundings(
+    evaluation: Evaluation, root: Path, trace: Path, hooks: Sequence[Path] = ()
+) -> Iterator[Surroundings]:
+    """Prepare the environment and the private folder for one evaluation; `trace` is where its trace goes.
+
+    `hooks` are files for the hook's folder that only a capture has (`repro_observe.py`, which the hook starts).
+    """
     private = Path(tempfile.mkdtemp(prefix="repro-", dir=_short_folder()))
     try:
         hook = private / "hook"
         hook.mkdir()
-        for name in _HOOK_FILES:
-            shutil.copyfile(_HOOK / name, hook / name)
+        for file in (*(_HOOK / name for name in _HOOK_FILES), *hooks):
+            shutil.copyfile(file, hook / file.name)
+        _add_threadpoolctl(hook)
         variables = plain_environment(evaluation)
         inherited = variables.get("PYTHONPATH")
         variables["PYTHONPATH"] = os.pathsep.join([str(hook), *([inherited] if inherited else [])])
@@ -80,6 +87,13 @@ def surroundings(evaluation: Evaluation, root: Path, trace: Path) -> Iterator[Su
         yield Surroundings((root / evaluation.path).parent, private, variables)
     finally:
         shutil.rmtree(private, ignore_errors=True)
+
+
+def _add_threadpoolctl(hook: Path) -> None:
+    """The module that repro_libraries asks: a copy of the runner's own, since the environment may have none."""
+    found = importlib.util.find_spec("threadpoolctl")
+    if found is not None and found.origin is not None:
+        shutil.copyfile(found.origin, hook / "repro_threadpoolctl.py")
 
 
 def plain_environment(evaluation: Evaluation) -> dict[str, str]:

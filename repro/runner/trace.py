@@ -21,6 +21,7 @@ class Trace:
         modules: Name of each imported module → its file.
         network: `host:port` looked up or connected to, in order, each once.
         processes: Command lines started, in order, each once.
+        libraries: Libraries with thread pools that were loaded at the end (see hook/repro_libraries.py), each once.
     """
 
     reads: dict[str, int] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class Trace:
     modules: dict[str, str] = field(default_factory=dict)
     network: tuple[str, ...] = ()
     processes: tuple[str, ...] = ()
+    libraries: tuple[dict[str, Any], ...] = ()
 
 
 def read_trace(directory: Path) -> Trace:
@@ -48,6 +50,7 @@ def read_trace(directory: Path) -> Trace:
         modules={line["n"]: line["p"] for line in lines if line["k"] == "module"},
         network=tuple(first.get("network", {})),
         processes=tuple(first.get("process", {})),
+        libraries=tuple(json.loads(text) for text in sorted(first.get("library", {}))),
     )
 
 

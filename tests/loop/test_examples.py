@@ -51,6 +51,9 @@ def test_an_example_is_verified_bit_for_bit(name: str, tmp_path: Path, base_imag
         subprocess.run(["docker", "rmi", "-f", tag], check=False, capture_output=True)
     lock, _ = load_lock(root / "repro.lock")
     assert {file.path: file.role for file in lock.files} == files
+    machine = lock.evidence.machine
+    assert machine is not None
+    assert {"openblas"} <= {one.name for one in machine.libraries if one.version and one.threads}
     verdict = json.loads((root / "verdict.json").read_text(encoding="utf-8"))
     assert verdict["outcome"] == "verified"
     assert {metric["name"]: metric["status"] for metric in verdict["metrics"]} == dict.fromkeys(

@@ -14,12 +14,14 @@ import stat
 import sys
 import time
 from collections.abc import Callable
+from types import ModuleType
 
 try:  # json's own accelerator; json itself would cost every process 10 ms
     from _json import encode_basestring_ascii as _quote
 except ImportError:
     from json import dumps as _quote
 
+_NATIVE = frozenset({"numpy", "torch", "lightgbm", "xgboost", "catboost", "faiss", "tensorflow"})
 _O_ACCMODE = getattr(os, "O_ACCMODE", 3)
 _MOST_FILES = 1000  # process ids come round again; nobody has come round a thousand times within one run
 
@@ -77,6 +79,7 @@ class _Recorder:
         private = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         self.ours = (directory + os.sep, private + os.sep)
         self.seen: set[tuple[str, str]] = set()
+        self.asked = False
         self.handlers: dict[str, Callable[..., None]] = {
             "open": self._on_open,
             "os.listdir": self._on_list,
@@ -116,6 +119,17 @@ class _Recorder:
             path = getattr(module, "__file__", None)
             if isinstance(path, str) and isinstance(name, str):
                 self.note("module", _absolute(path), name)
+
+    def libraries(self) -> None:
+        """Note the libraries with thread pools, where packages are loaded that may have brought some."""
+        if self.asked or not _NATIVE.intersection(sys.modules):
+            return
+        self.asked = True
+        found = _load("repro_libraries").libraries()
+        from json import dumps  # noqa: PLC0415 - packages with such libraries have loaded it long since
+
+        for one in found:
+            self.note("library", dumps(one, sort_keys=True))
 
     def _on_open(self, opened: object, mode: object, flags: object) -> None:
         path = _absolute(opened)
@@ -186,8 +200,11 @@ def install() -> None:
 
     recorder = _Recorder(os.path.abspath(directory))
     _recorders.append(recorder)
-    atexit.register(modules)
+    atexit.register(end)
     sys.addaudithook(recorder.audit)
+    if os.path.exists(os.path.join(os.path.dirname(__file__), "repro_observe.py")):  # a capture puts it there
+        with contextlib.suppress(Exception):
+            _load("repro_observe").start(recorder)
 
 
 def modules() -> None:
@@ -197,18 +214,31 @@ def modules() -> None:
             recorder.modules()
 
 
+def end() -> None:
+    """Write what is known when the program is done: its modules, and the libraries that computed for it."""
+    modules()
+    for recorder in _recorders:
+        with contextlib.suppress(Exception):
+            recorder.libraries()
+
+
 def metrics(source: str, count: int) -> str:
     """Exact values of the cell that has just run as number `count` (see `repro_values.metrics`)."""
+    modules()
+    return str(_load("repro_values").metrics(source, count))
+
+
+def _load(name: str) -> ModuleType:
+    """A module beside this file, under a private name and not in sys.modules."""
     from importlib.machinery import SourceFileLoader  # noqa: PLC0415 - few interpreters need it
     from importlib.util import module_from_spec, spec_from_loader  # noqa: PLC0415
 
-    modules()
-    loader = SourceFileLoader("_repro_values", os.path.join(os.path.dirname(__file__), "repro_values.py"))
-    spec = spec_from_loader("_repro_values", loader)
+    loader = SourceFileLoader("_" + name, os.path.join(os.path.dirname(__file__), name + ".py"))
+    spec = spec_from_loader(loader.name, loader)
     assert spec is not None  # noqa: S101 - a file loader always gives one
     module = module_from_spec(spec)
     loader.exec_module(module)
-    return str(module.metrics(source, count))
+    return module
 
 
 def _absolute(path: object) -> str | None:
