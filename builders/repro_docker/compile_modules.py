@@ -28,26 +28,28 @@ def main(manifest: Path) -> int:
     os.umask(0o022)
     parts = manifest.parent / PARTS
     sys.path.insert(0, str(parts))
-    from repro.plan.compile_client import WorkerError, Workers  # noqa: PLC0415 - laid out beside this
-    from repro.plan.compile_worker import REFUSED  # noqa: PLC0415
+    from repro.cpus import usable_cpus  # noqa: PLC0415 - laid out beside this
+    from repro.plan.compile_client import WorkerError, Workers  # noqa: PLC0415
+    from repro.plan.compile_worker import NO_MEMORY, REFUSED  # noqa: PLC0415
     from repro_docker.install_wheels import MARK, TAMPERED  # noqa: PLC0415
 
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     script = str(parts / "repro" / "plan" / "compile_worker.py")
     try:
-        with Workers([sys.executable], variables, script, os.cpu_count() or 1) as workers:
+        with Workers([sys.executable], variables, script, usable_cpus()) as workers:
             for layer in json.loads(manifest.read_bytes())["layers"]:
                 compile_layer(layer, manifest.parent.parent, workers)
     except WorkerError as error:
-        refused = error.code == REFUSED
-        print(f"{MARK if refused else ''}{error.path}: {error.output}", flush=True)  # noqa: T201 - this is a program
-        return TAMPERED if refused else 1
+        code = {REFUSED: TAMPERED, NO_MEMORY: NO_MEMORY}.get(error.code, 1)
+        said = f"{error.path}: {error.output or error.how}"
+        print(f"{MARK if code > 1 else ''}{said}", flush=True)  # noqa: T201 - this is a program
+        return code
     return 0
 
 
 def compile_layer(layer: dict[str, Any], context: Path, workers: Workers) -> None:
     """Write the bytecode of one layer below its directory."""
-    from repro.plan.module_files import bytecode_path, chosen_sources  # noqa: PLC0415
+    from repro.plan.module_files import bytecode_path  # noqa: PLC0415
     from repro_docker.install_wheels import INSTALLING, LAYERS, settle_times  # noqa: PLC0415
 
     root = LAYERS / layer["name"]
@@ -56,14 +58,22 @@ def compile_layer(layer: dict[str, Any], context: Path, workers: Workers) -> Non
     for item in layer["items"]:
         print(f"{INSTALLING}bytecode of {item['label']}", flush=True)  # noqa: T201 - this is a program
         folder = item["folder"]
-        chosen = chosen_sources(files_of(item, context), item["roots"], item["modules"])
-        sources = ((path, Path(f"{folder}{path}").read_bytes()) for path in chosen)
+        sources = ((path, Path(f"{folder}{path}").read_bytes()) for path in sources_of(item, context))
         for path, data in workers.compile(sources):
             if data is not None:
                 target = root / bytecode_path(path, tag).lstrip("/")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(data)
     settle_times(root)
+
+
+def sources_of(item: dict[str, Any], context: Path) -> list[str]:
+    """Absolute paths, in the image, of what is compiled."""
+    from repro.plan.compile_worker import MOST_SOURCE  # noqa: PLC0415
+    from repro.plan.module_files import chosen_sources  # noqa: PLC0415
+
+    chosen = chosen_sources(files_of(item, context), item["roots"], item["modules"])
+    return [path for path in chosen if Path(f"{item['folder']}{path}").stat().st_size <= MOST_SOURCE]
 
 
 def files_of(item: dict[str, Any], context: Path) -> Iterator[str]:

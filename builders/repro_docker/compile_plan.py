@@ -15,6 +15,7 @@ STEP = f"{INSTALL}/compile_modules.py"
 STEP_MANIFEST = f"{INSTALL}/bytecode.json"
 
 _MODULES = {
+    "repro": ("cpus.py",),
     "repro.plan": ("compile_client.py", "compile_worker.py", "module_files.py"),
     "repro_docker": ("install_wheels.py",),
 }

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from repro.engines.failures import refused
 from repro.errors import InfrastructureError, IntegrityError
 from repro.plan import BuildPlan
+from repro.plan.compile_worker import NO_MEMORY
 from repro.progress import Progress, Task
 from repro_docker.install_wheels import INSTALLING, MARK, TAMPERED
 
@@ -92,11 +93,18 @@ class BuildLog:
         message = str(error["error"]).strip()
         code = (error.get("errorDetail") or {}).get("code")
         said = [line.partition(MARK)[2] for line in self._lines if line.startswith(MARK)]
-        if said and (code == TAMPERED or f"code: {TAMPERED}" in message or f"status {TAMPERED}" in message):
+        if said and _ended_with(TAMPERED, code, message):
             raise IntegrityError(
                 said[-1],
                 where="repro.lock",
                 fix="Build with what the lock names, or capture again.",
+                details=self._tail(),
+            )
+        if said and _ended_with(NO_MEMORY, code, message):
+            raise InfrastructureError(
+                said[-1],
+                where="the engine",
+                fix='Give the engine more memory, or set bytecode = "none" under [image] in repro.toml.',
                 details=self._tail(),
             )
         if _no_interpreter(message, plan):
@@ -110,6 +118,11 @@ class BuildLog:
 
     def _tail(self) -> str:
         return "\n".join(self._lines)
+
+
+def _ended_with(expected: int, code: object, message: str) -> bool:
+    """Whether the step that failed had this exit code: engines tell it in their own ways."""
+    return code == expected or re.search(rf"(?:code:|status) {expected}\b", message) is not None
 
 
 def _no_interpreter(message: str, plan: BuildPlan) -> bool:

@@ -25,10 +25,17 @@ from repro.transfer.base import base_facts
 from repro_oci.cache import CachedLayer
 from repro_oci.config import MadeLayer, base_layers, image_config, image_manifest
 from repro_oci.image import AssembledImage
-from repro_oci.jobs import Job, keep, run_jobs
+from repro_oci.jobs import Job, keep
 from repro_oci.keys import FORMAT, image_key, layer_key
 from repro_oci.site import Site
+from repro_oci.wheel_archive import count_members
 from repro_oci.whole import check_whole
+from repro_oci.workers import Crew
+
+_SMALL = 16 << 20
+"""Bytes of input below which starting processes costs more than it gains."""
+_PER_FILE = 20_000
+"""Bytes of a wheel that take as long as one file more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +130,15 @@ def _keep(work: _Assembly, layer: Layer, entries: Sequence[Entry]) -> None:
 
 
 def _make_plain(work: _Assembly, layers: Sequence[Layer]) -> None:
-    files = work.supplies.bring({digest for layer in layers for digest in contents(layer.items)})
-    jobs = [_job(work, layer, files) for layer in layers]
-    task = work.site.progress.start("assembling layers", sum(job.weight for job in jobs), "bytes")
-
-    def done(job: Job) -> None:
-        task.advance(job.weight, job.name)
-
-    for job, cached in run_jobs(jobs, work.site.layers, work.site.workers, done):
-        work.made[job.name] = cached
+    total = sum(weight(item) for layer in layers for item in layer.items)
+    helpers = min(work.site.workers, len(layers)) - 1 if total > _SMALL else 0
+    with Crew(helpers) as crew:  # they start while files are brought and hashed
+        files = work.supplies.bring({digest for layer in layers for digest in contents(layer.items)})
+        jobs = [_job(work, layer, files) for layer in layers]
+        task = work.site.progress.start("assembling layers", total, "bytes")
+        for job, cached in crew.run(jobs, work.site.layers):
+            task.advance(job.weight, job.name)
+            work.made[job.name] = cached
     task.finish(f"assembled {len(jobs)} of {len(work.plan.layers)} layers, the others were there")
 
 
@@ -145,8 +152,14 @@ def _job(work: _Assembly, layer: Layer, files: Artifacts) -> Job:
         files={digest: files[digest] for digest in digests},
         minor=minor_version(work.plan.python_version),
         weight=sum(weight(item) for item in layer.items),
+        effort=sum(weight(item) + _PER_FILE * _members(item, files) for item in layer.items),
         predicted=work.predicted.get(layer.name),
     )
+
+
+def _members(item: Item, files: Artifacts) -> int:
+    """About how many files a wheel has."""
+    return count_members(files[item.file.sha256]) if isinstance(item, Wheel) else 0
 
 
 def contents(items: Iterable[Item]) -> set[Digest]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from repro.cpus import usable_cpus
 from repro.digest import Digest
 from repro.errors import IntegrityError
 from repro.lock import PredictedImage
@@ -14,7 +15,6 @@ from repro.store.cache import cache_directory
 from repro_oci.assemble import assemble_image
 from repro_oci.cache import LayerCache
 from repro_oci.image import AssembledImage
-from repro_oci.jobs import default_workers
 from repro_oci.predicted import differences, foretell, predict, prove
 from repro_oci.site import Site
 
@@ -31,7 +31,7 @@ class OciBuilder:
 
     def __init__(self, cache: Path | None = None, workers: int | None = None) -> None:
         self._cache = cache or cache_directory()
-        self._workers = workers or default_workers()
+        self._workers = workers or usable_cpus()
 
     def assemble(
         self,

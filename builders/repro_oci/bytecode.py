@@ -6,15 +6,19 @@ from importlib import resources
 from types import TracebackType
 from typing import Self
 
+from repro.cpus import usable_cpus
 from repro.errors import InfrastructureError, IntegrityError, ReproError
 from repro.oci.bodies import Inline
 from repro.oci.entry import Body, Entry
 from repro.plan.bytecode import cache_tag
 from repro.plan.compile_client import WorkerError, Workers
-from repro.plan.compile_worker import REFUSED
+from repro.plan.compile_worker import NO_MEMORY, REFUSED
 from repro.plan.module_files import bytecode_path
 from repro_oci.image_python import Command
-from repro_oci.jobs import default_workers
+
+_OOM_KILLED = -9
+"""As a process ends that the kernel stops for want of memory."""
+_MORE_MEMORY = 'Give it more memory, or set bytecode = "none" under [image] in repro.toml.'
 
 
 class Compiler:
@@ -29,7 +33,7 @@ class Compiler:
     def __init__(self, command: Command, *, version: str, workers: int | None = None) -> None:
         self._command = command
         self._version = version
-        self._count = workers or default_workers()
+        self._count = workers or usable_cpus()
         self._open = contextlib.ExitStack()
         self._workers: Workers | None = None
 
@@ -98,7 +102,11 @@ def _failure(error: WorkerError, origin: str) -> ReproError:
     where = error.path or origin
     if error.code == REFUSED:
         return IntegrityError(error.output, where=where, fix='Set bytecode = "none" under [image] in repro.toml.')
-    how = f"signal {-error.code}" if error.code < 0 else f"exit code {error.code}"
+    if error.code == NO_MEMORY:
+        return InfrastructureError(f"there is not enough memory to compile {where}", where=origin, fix=_MORE_MEMORY)
     return InfrastructureError(
-        f"the image's Python ended with {how} while it compiled {where}", where=origin, details=error.output
+        f"the image's Python ended with {error.how} while it compiled {where}",
+        where=origin,
+        fix=_MORE_MEMORY if error.code == _OOM_KILLED else None,
+        details=error.output,
     )

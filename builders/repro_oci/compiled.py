@@ -11,6 +11,7 @@ from repro.oci.image import Image
 from repro.oci.streams import open_plain
 from repro.plan import BuildPlan, Compile, Content, Layer, Supplies, Wheel
 from repro.plan.bytecode import compiled_sources
+from repro.plan.compile_worker import MOST_SOURCE
 from repro.plan.layers import minor_version
 from repro.progress import Task
 from repro_oci.bytecode import Compiler
@@ -78,7 +79,7 @@ class Bytecode:
         minor = minor_version(self._plan.python_version)
         found = item_entries(item.source, self._supplies.bring([digest]), minor)
         bodies = {f"/{entry.path}": entry.body for entry in found if entry.kind == "file" and entry.body is not None}
-        chosen = compiled_sources(bodies, item, minor)
+        chosen = [path for path in compiled_sources(bodies, item, minor) if bodies[path].size <= MOST_SOURCE]
         sources: Sequence[tuple[str, Body]] = [(path, bodies[path]) for path in chosen]
         made = self._running().compile(sources, name_of(item)) if sources else []
         if self._task is not None:

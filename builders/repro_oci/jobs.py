@@ -1,7 +1,6 @@
 """Assembling layers: each job is a plain value, each result is in the cache when it's done."""
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,6 @@ from repro.oci.tree import complete
 from repro.plan import Item
 from repro_oci.cache import CachedLayer, LayerCache, Listed
 from repro_oci.items import item_entries
-
-_SMALL = 16 << 20
-"""Bytes of input below which starting processes costs more than it gains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +25,8 @@ class Job:
         items: What it holds: no `Deb`, no `Compile`.
         files: Local files of the items' contents, already checked.
         minor: `3.11`, of the image's Python.
-        weight: Bytes of input, for the order of work and for progress.
+        weight: Bytes of input, for progress.
+        effort: How long it takes, in arbitrary units, for the order of work.
         predicted: What the layer will be, where the lock says so.
     """
 
@@ -40,6 +37,7 @@ class Job:
     files: Mapping[Digest, Path]
     minor: str
     weight: int
+    effort: int
     predicted: PredictedLayer | None = None
 
 
@@ -92,32 +90,6 @@ def _keep_predicted(
         return cache.add(key, [_listed(entry) for entry in whole], blob, unread=True)
     except _OtherBlobError:
         return None
-
-
-def run_jobs(
-    jobs: Sequence[Job], cache: LayerCache, workers: int, done: Callable[[Job], None]
-) -> Iterator[tuple[Job, CachedLayer]]:
-    """Make layers, the largest first, in up to `workers` processes, this one included; gives them as they are done.
-
-    Ctrl-C ends it: layers that are being made are finished by their processes and wait in the cache.
-    """
-    ordered = sorted(jobs, key=lambda job: (-job.weight, job.name))
-    if workers < 2 or len(jobs) < 2 or sum(job.weight for job in jobs) < _SMALL:  # noqa: PLR2004 - one is not several
-        for job in ordered:
-            made = assemble(job, cache)
-            done(job)
-            yield job, made
-        return
-    from repro_oci.workers import in_processes  # noqa: PLC0415 - only for much work
-
-    for job, made in in_processes(ordered, cache, min(workers, len(jobs))):
-        done(job)
-        yield job, made
-
-
-def default_workers() -> int:
-    """As many as there are CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _listed(entry: Entry) -> Listed:

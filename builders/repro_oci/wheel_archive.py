@@ -22,6 +22,8 @@ from repro_oci.wheel_paths import name_problem
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _EXTRA = struct.Struct("<HH")
 _SIGNATURE = b"PK\x03\x04"
+_END = struct.Struct("<4sHHHHIIH")
+_END_SIGNATURE = b"PK\x05\x06"
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _DEFERRED = 0x8
 _UTF8 = 0x800
@@ -147,6 +149,17 @@ def list_members(archive: WheelArchive) -> Listing:
     counted = Counter(item.filename for item in files)
     problems += [f"{name!r} is there {count} times" for name, count in counted.items() if count > 1]
     return Listing(sound, frozenset(counted), problems + _overlaps(spans))
+
+
+def count_members(path: Path) -> int:
+    """How many members a wheel says that it has, by its last bytes; 0 where that can't be told. Nothing is checked."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(-_END.size, os.SEEK_END)
+            signature, *_, count, _, _, _ = _END.unpack(stream.read(_END.size))
+    except (OSError, struct.error):
+        return 0
+    return int(count) if signature == _END_SIGNATURE else 0
 
 
 def refusal(archive: WheelArchive, problems: Iterable[str]) -> IntegrityError:

@@ -7,8 +7,8 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 from repro.errors import InfrastructureError
 from repro_oci.cache import CachedLayer, LayerCache
@@ -20,33 +20,53 @@ _COMMAND = ("-P", "-m", "repro_oci.worker")
 _Outcome = tuple[Job, CachedLayer | BaseException]
 
 
-def in_processes(jobs: Sequence[Job], cache: LayerCache, workers: int) -> Iterator[tuple[Job, CachedLayer]]:
-    """Make layers in `workers` processes, in about the order of `jobs`; gives each as it is done.
+class Crew:
+    """This process and helpers, which start with the block and end with it, or when this process does.
 
-    This process works, too: helpers take a moment to start. When it is interrupted or a layer fails, no other is
-    begun; those that helpers are making are finished and wait in the cache. Helpers end when this process does.
-
-    Raises as `repro_oci.jobs.assemble` does, and InfrastructureError when a helper was killed.
+    Args:
+        helpers: How many more processes there are; none is allowed.
     """
-    waiting = deque(jobs)
-    outcomes: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
-    with ExitStack() as helpers:
-        helpers.callback(waiting.clear)
-        for _ in range(workers - 1):
-            helpers.enter_context(_Helper(waiting, outcomes, cache))
+
+    def __init__(self, helpers: int) -> None:
+        self._count = helpers
+        self._helpers: list[_Helper] = []
+        self._waiting: deque[Job] = deque()
+        self._outcomes: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
+
+    def __enter__(self) -> Self:
+        for _ in range(self._count):
+            self._helpers.append(_Helper(self._waiting, self._outcomes))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._waiting.clear()
+        for helper in self._helpers:
+            helper.end()
+
+    def run(self, jobs: Sequence[Job], cache: LayerCache) -> Iterator[tuple[Job, CachedLayer]]:
+        """Make layers, those that take longest first; gives each as it is done.
+
+        When the block is interrupted or a layer fails, no other is begun; those that helpers are making are finished
+        and wait in the cache.
+
+        Raises as `repro_oci.jobs.assemble` does, and InfrastructureError when a helper was killed.
+        """
+        self._waiting.extend(sorted(jobs, key=lambda job: (-job.effort, job.name)))
+        for helper in self._helpers:
+            helper.begin(cache)
         for _ in jobs:
-            yield _next(waiting, outcomes, cache)
-        waiting.clear()
+            yield self._next(cache)
 
-
-def _next(waiting: "deque[Job]", outcomes: "queue.SimpleQueue[_Outcome]", cache: LayerCache) -> tuple[Job, CachedLayer]:
-    """A result of a helper where there is one, else one of this process's own."""
-    if outcomes.empty() and (job := _take(waiting)) is not None:
-        return job, assemble(job, cache)
-    job, outcome = outcomes.get()
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return job, outcome
+    def _next(self, cache: LayerCache) -> tuple[Job, CachedLayer]:
+        """A result of a helper where there is one, else one of this process's own."""
+        if self._outcomes.empty() and (job := _take(self._waiting)) is not None:
+            return job, assemble(job, cache)
+        job, outcome = self._outcomes.get()
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return job, outcome
 
 
 def _take(waiting: "deque[Job]") -> Job | None:
@@ -59,27 +79,28 @@ def _take(waiting: "deque[Job]") -> Job | None:
 class _Helper:
     """One more process, and the thread that talks to it."""
 
-    def __init__(self, waiting: "deque[Job]", outcomes: "queue.SimpleQueue[_Outcome]", cache: LayerCache) -> None:
+    def __init__(self, waiting: "deque[Job]", outcomes: "queue.SimpleQueue[_Outcome]") -> None:
         self._waiting = waiting
         self._outcomes = outcomes
-        self._cache = cache
         self._process = subprocess.Popen([sys.executable, *_COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._thread = threading.Thread(target=self._talk, daemon=True)
+        self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> None:
+    def begin(self, cache: LayerCache) -> None:
+        """Take jobs until there are none."""
+        self._thread = threading.Thread(target=self._talk, args=(cache,), daemon=True)
         self._thread.start()
 
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
         """Wait for the layer that it is making, and end it."""
-        self._waiting.clear()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         self._process.__exit__(None, None, None)
 
-    def _talk(self) -> None:
+    def _talk(self, cache: LayerCache) -> None:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None  # noqa: S101, PT018 - both are pipes
         while (job := _take(self._waiting)) is not None:
-            self._outcomes.put((job, _ask(job, self._cache, stdin, stdout)))
+            self._outcomes.put((job, _ask(job, cache, stdin, stdout)))
 
 
 def _ask(job: Job, cache: LayerCache, stdin: IO[bytes], stdout: IO[bytes]) -> CachedLayer | BaseException:

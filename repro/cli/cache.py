@@ -1,5 +1,7 @@
 """`repro cache`: what is kept between runs, and making it smaller."""
 
+from pathlib import Path
+
 import click
 
 from repro.cli.console import Console
@@ -11,9 +13,16 @@ from repro.report.cache import cache_json, cache_text, removed_text
 from repro.store.cache import cache_directory
 from repro.store.usage import Shelves, cache_units, clear, prune
 
-_SHELVES = Shelves(
-    frozenset({"pythons", "rootfs/images", "rootfs/layers"}), remove=lambda path: Item(path, 0.0).remove()
-)
+
+def _remove(path: Path) -> bool:
+    if path.parent.name != "sandboxes":
+        return Item(path, 0.0).remove()
+    from repro.engines.bubblewrap.scratch import remove_run  # noqa: PLC0415 - only where there are sandboxes
+
+    return remove_run(path)
+
+
+_SHELVES = Shelves(frozenset({"pythons", "rootfs/images", "rootfs/layers", "sandboxes"}), remove=_remove)
 
 
 @click.command("cache")

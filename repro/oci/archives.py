@@ -82,7 +82,7 @@ class DockerArchive:
         if len(found) != 1:
             many = "several images" if found else "no image"
             what = f"the archive has {many}" + ("" if reference is None else f" {reference}")
-            raise UsageError(what, where=self._files.where, fix=f"Name one of these: {self._listed()}.")
+            raise UsageError(what, where=self._files.where, fix=f"Name one of these: {self.offered()}.")
         image = self._image(items[0])
         if image.platform != platform:
             raise UsageError(f"there is no image for {platform}, only for {image.platform}", where=self._files.where)
@@ -104,7 +104,8 @@ class DockerArchive:
     def _is_called(self, item: "_Item", reference: str) -> bool:
         return _short(reference) in map(_short, item.tags) or reference == f"@{self._id(item)}"
 
-    def _listed(self) -> str:
+    def offered(self) -> str:
+        """How its images may be named, for messages."""
         return ", ".join(self.references() or [f"@{self._id(item)}" for item in self._items])
 
     def _id(self, item: "_Item") -> Digest:
@@ -115,7 +116,9 @@ class DockerArchive:
         config = read_document(self._files, item.config)
         diff_ids = parse_config(config, where).diff_ids
         if len(diff_ids) != len(item.layers):
-            raise IntegrityError(f"{len(item.layers)} layers are listed for {len(diff_ids)}", where=where, fix=FIX)
+            raise IntegrityError(
+                f"layers listed: {len(item.layers)}; in the configuration: {len(diff_ids)}", where=where, fix=FIX
+            )
         layers = [self._layer(path, diff_id) for path, diff_id in zip(item.layers, diff_ids, strict=True)]
         manifest = manifest_json(Descriptor(CONFIG, Digest.of(config), len(config)), layers)
         paths = {layer.digest: path for layer, path in zip(layers, item.layers, strict=True)}
@@ -124,7 +127,9 @@ class DockerArchive:
     def _layer(self, path: str, diff_id: Digest) -> Descriptor:
         size = self._files.size(path)
         if size is None:
-            raise IntegrityError(f"the layer {path} is missing", where=self._files.where, fix=FIX)
+            raise IntegrityError(
+                f"{MANIFEST_FILE} lists the layer {path}, which is missing", where=self._files.where, fix=FIX
+            )
         compression = self._files.compression(path)
         if not compression:
             return Descriptor(LAYER, diff_id, size)

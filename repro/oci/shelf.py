@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 import tempfile
 import time
 import uuid
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from repro.digest import Digest
 from repro.files import disk_errors
+from repro.flock import is_at, lock
 from repro.oci.folders import remove_tree
 
 _LOCK = "lock"
@@ -62,7 +62,7 @@ class Shelf:
             try:
                 handle = os.open(incoming / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
                 try:
-                    _lock(handle, exclusive=True)
+                    lock(handle)
                     make(incoming)
                     _flush()
                     _put(incoming, place)
@@ -92,9 +92,9 @@ class Item:
         except FileNotFoundError:
             return self._remove_unlocked()
         try:
-            if not _lock(handle, exclusive=True, wait=False):
+            if not lock(handle, wait=False):
                 return False
-            if not _is_lock_of(handle, self.path):
+            if not is_at(handle, self.path / _LOCK):
                 return not self.path.exists()  # somebody removed it before we had the lock, or gave it its name
             _remove(self.path)
         finally:
@@ -119,8 +119,8 @@ def _hold(place: Path) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        _lock(handle, exclusive=False)
-        if _is_lock_of(handle, place):
+        lock(handle, exclusive=False)
+        if is_at(handle, place / _LOCK):
             os.utime(handle)
             return handle
     except BaseException:
@@ -128,14 +128,6 @@ def _hold(place: Path) -> int | None:
         raise
     os.close(handle)
     return None
-
-
-def _is_lock_of(handle: int, place: Path) -> bool:
-    """False when somebody removed the place before we had the lock, and perhaps made it again."""
-    try:
-        return os.path.samestat(os.fstat(handle), (place / _LOCK).stat())
-    except FileNotFoundError:
-        return False
 
 
 def _flush() -> None:
@@ -168,22 +160,3 @@ def _used(place: Path) -> float:
     with contextlib.suppress(OSError):
         return (place / _LOCK).stat().st_mtime
     return 0.0
-
-
-if sys.platform == "win32":
-
-    def _lock(handle: int, *, exclusive: bool, wait: bool = True) -> bool:  # noqa: ARG001 - as below
-        """Nothing is unpacked there."""
-        return True
-
-else:
-    import fcntl
-
-    def _lock(handle: int, *, exclusive: bool, wait: bool = True) -> bool:
-        """Lock an open file; without `wait`, say whether that was possible at once."""
-        how = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-        try:
-            fcntl.flock(handle, how | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            return False
-        return True

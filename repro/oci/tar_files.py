@@ -139,7 +139,7 @@ def _readable(where: str) -> Iterator[None]:
     try:
         yield
     except (*DAMAGED, tarfile.TarError) as error:
-        raise IntegrityError(f"the archive is damaged: {error}", where=where, fix=FIX) from error
+        raise IntegrityError(f"no tar archive, or a damaged one: {error}", where=where, fix=FIX) from error
 
 
 class _Slice(io.RawIOBase):

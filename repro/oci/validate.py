@@ -135,7 +135,7 @@ def _documents(image: Image, manifest: Manifest, config: Config) -> Iterator[Fin
         found = f"{Digest.of(image.config)}, {len(image.config)} bytes"
         yield Finding("problem", where, f"names the configuration {stated.digest}, {stated.size} bytes; it is {found}")
     if len(manifest.layers) != len(config.diff_ids):
-        what = f"has {len(manifest.layers)} layers, the configuration {len(config.diff_ids)} diff_ids"
+        what = f"layers listed: {len(manifest.layers)}; diff_ids in the configuration: {len(config.diff_ids)}"
         yield Finding("problem", where, what)
     if (manifest.layers, config.diff_ids, config.platform) != (image.layers, image.diff_ids, image.platform):
         yield Finding("problem", where, "is listed with other layers or another platform than it has")
@@ -163,11 +163,11 @@ def _history(config: bytes, layers: int) -> Iterator[Finding]:
         return
     where = f"configuration {Digest.of(config).short}"
     if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
-        yield Finding("problem", where, "history is no list of entries")
+        yield Finding("problem", where, "its history is no list of entries")
         return
     filled = sum(not entry.get("empty_layer") for entry in history)
     if filled != layers:
-        yield Finding("problem", where, f"its history tells of {filled} layers, there are {layers}")
+        yield Finding("problem", where, f"layers in its history: {filled}; in the image: {layers}")
 
 
 def _layer(image: Image, number: int, wanted: Iterable[str]) -> tuple[LayerReport, list[Finding]]:
@@ -190,11 +190,11 @@ def _layer(image: Image, number: int, wanted: Iterable[str]) -> tuple[LayerRepor
 def _remarks(facts: LayerFacts) -> Iterator[str]:
     yield from facts.remarks
     if facts.kinds.get("devices"):
-        yield f"has {facts.kinds['devices']} devices"
+        yield f"has devices: {facts.kinds['devices']}"
     if facts.privileged:
         yield f"has files with the set-user-ID or set-group-ID bit: {', '.join(facts.privileged)}"
     if facts.xattrs:
-        yield f"has {facts.xattrs} entries with extended attributes"
+        yield f"has entries with extended attributes: {facts.xattrs}"
 
 
 def _hidden_links(layers: tuple[LayerReport, ...]) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ from repro.oci.write_layout import blob_path
 
 _NAMES = ("io.containerd.image.name", REF_NAME)
 _DEEPEST = 4
+_BLOB = re.compile(r"blobs/sha256/[0-9a-f]{64}")
 _DIGEST = re.compile(r"(?:^|/)([0-9a-f]{64})(?:\.json)?$")
 
 
@@ -62,8 +63,7 @@ def validate_docker_archive(files: ArchiveFiles, reference: str | None, claims: 
     archive = DockerArchive(files)
     found = archive.every(reference)
     if not found:
-        names = ", ".join(archive.references())
-        raise UsageError(f"there is no image {reference}", where=files.where, fix=f"Name one of: {names}.")
+        raise UsageError(f"there is no image {reference}", where=files.where, fix=f"Name one of: {archive.offered()}.")
     total = Report()
     for tags, image in found:
         total += _with_names(validate(image, claims=claims), tags)
@@ -76,16 +76,44 @@ def compare_lists(files: ArchiveFiles, layout: Report) -> Report:
         return Report()
     there = {(image.config, tuple(layer.descriptor.digest for layer in image.layers)) for image in layout.images}
     try:
-        listed = [image for _, image in DockerArchive(files).every(None)]
+        listed = _listed(files)
     except IntegrityError as error:
         return Report(findings=tuple(problems(error)))
+    known = {config for config, _ in there}
     return Report(
         findings=tuple(
-            Finding("problem", MANIFEST_FILE, f"lists an image that {INDEX_FILE} does not: {Digest.of(image.config)}")
-            for image in listed
-            if (Digest.of(image.config), tuple(layer.digest for layer in image.layers)) not in there
+            Finding(
+                "problem",
+                MANIFEST_FILE,
+                f"lists other layers than {INDEX_FILE} for the image {config}"
+                if config in known
+                else f"lists an image that {INDEX_FILE} does not: {config}",
+            )
+            for config, layers in listed
+            if (config, layers) not in there
         )
     )
+
+
+def _listed(files: ArchiveFiles) -> list[tuple[Digest, tuple[Digest, ...]]]:
+    """Each image that `manifest.json` lists: its configuration and its layers.
+
+    Layers are known by their names where those are digests: what is in them was compared with those already.
+    """
+    images = [image for _, image in DockerArchive(files).every(None)]
+    paths = [item["Layers"] or () for item in json.loads(read_document(files, MANIFEST_FILE))]
+    return [
+        (
+            Digest.of(image.config),
+            tuple(_named(path) or layer.digest for path, layer in zip(names, image.layers, strict=True)),
+        )
+        for image, names in zip(images, paths, strict=True)
+    ]
+
+
+def _named(path: str) -> Digest | None:
+    """The digest that a layout's blob has for a name."""
+    return Digest(path.rpartition("/")[2]) if _BLOB.fullmatch(path) else None
 
 
 @dataclass(slots=True)
@@ -101,7 +129,8 @@ class _Walk:
         """Check what an entry of an index leads to."""
         where = f"manifest {entry.descriptor.digest.short}"
         if depth and self.files.size(blob_path(entry.descriptor.digest)) is None:
-            self._note(where, f"for {entry.platform} is not here (image-spec, image-layout.md lets blobs be elsewhere)")
+            what = f"for {entry.platform} is not here" if entry.platform else "is not here"
+            self._note(where, f"{what} (image-spec, image-layout.md lets blobs be elsewhere)")
             return
         try:
             data = self._document(entry.descriptor)
@@ -140,10 +169,8 @@ class _Walk:
     def _document(self, descriptor: Descriptor) -> bytes:
         data = read_document(self.files, blob_path(descriptor.digest))
         if (Digest.of(data), len(data)) != (descriptor.digest, descriptor.size):
-            found = f"{Digest.of(data)}, {len(data)} bytes"
-            raise IntegrityError(
-                f"a blob of {descriptor.size} bytes is {found}", where=f"blob {descriptor.digest.short}"
-            )
+            stated, found = f"{descriptor.digest}, {descriptor.size} bytes", f"{Digest.of(data)}, {len(data)} bytes"
+            raise IntegrityError(f"must be {stated}, but is {found}", where=f"blob {descriptor.digest.short}")
         return data
 
     def _layer(self, descriptor: Descriptor) -> BinaryIO:

@@ -30,6 +30,7 @@ NOT_STARTED = 127
 """As shells say that they can't start a program."""
 
 _AHEAD = 4  # sources waiting for each process
+_MOST_AHEAD = 32 << 20  # bytes of them
 _TAIL = 4000  # bytes of stderr worth showing
 
 
@@ -47,6 +48,11 @@ class WorkerError(Exception):
         self.code = code
         self.output = output
         self.path = ""
+
+    @property
+    def how(self) -> str:
+        """How it ended, for people."""
+        return f"signal {-self.code}" if self.code < 0 else f"exit code {self.code}"
 
 
 class Worker:
@@ -168,10 +174,10 @@ class Workers:
 
         Sources are taken only a few ahead. Raises WorkerError.
         """
-        waiting: deque[tuple[str, Future[bytes | None]]] = deque()
+        waiting: deque[tuple[str, int, Future[bytes | None]]] = deque()
         for path, source in sources:
-            waiting.append((path, self._threads.submit(self._one, path, source)))
-            if len(waiting) > _AHEAD * self._count:
+            waiting.append((path, len(source), self._threads.submit(self._one, path, source)))
+            if len(waiting) > _AHEAD * self._count or sum(size for _, size, _ in waiting) > _MOST_AHEAD:
                 yield _result(waiting)
         while waiting:
             yield _result(waiting)
@@ -209,6 +215,6 @@ class Workers:
             self._idle.append(worker)
 
 
-def _result(waiting: deque[tuple[str, Future[bytes | None]]]) -> tuple[str, bytes | None]:
-    path, future = waiting.popleft()
+def _result(waiting: deque[tuple[str, int, Future[bytes | None]]]) -> tuple[str, bytes | None]:
+    path, _, future = waiting.popleft()
     return path, future.result()

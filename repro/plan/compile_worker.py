@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 
 FIRST, LAST = (3, 8), (3, 14)
 """The Python versions whose marshal format is known here."""
-REFUSED = 5
-"""Exit code when the interpreter, or something that it wrote, is not known; stderr says what."""
+REFUSED, NO_MEMORY = 5, 7
+"""Exit codes: the interpreter, or something that it wrote, is not known (stderr says what); memory was short."""
+MOST_SOURCE = 16 << 20
+"""Bytes. Longer sources stay uncompiled everywhere: compiling takes up to 430 times their size of memory."""
 NO_BYTECODE = 0xFFFFFFFF
 """Stands where an answer's length would be when the source doesn't compile."""
 NUMBER = Struct("<I")
 """Every number in the pipe."""
 
+_ROOM, _ROOM_PER_BYTE = 64 << 20, 512
 _unpack = NUMBER.unpack_from
 _UNCHECKED_HASH = NUMBER.pack(0b01)
 _REFERENCE, _BYTES, _CODE, _FROZENSET, _INT = b"rsc>l"
@@ -228,13 +231,20 @@ def bytecode(path: str, source: bytes, layout: Layout) -> bytes | None:
 
     Raises:
         UnknownFormatError: What `marshal` wrote isn't known here.
+        MemoryError: Memory is short.
     """
     from importlib.util import MAGIC_NUMBER, source_hash  # noqa: PLC0415 - dear, and refusing doesn't need it
 
     try:
         code = compile(source, path, "exec", dont_inherit=True)
+    except MemoryError:  # the parser says so of a source that is too deep, too
+        bytes(_ROOM + _ROOM_PER_BYTE * len(source))  # raises it again where there isn't what compiling may take
+        return None
+    except (SyntaxError, ValueError, OverflowError, RecursionError):
+        return None
+    try:
         written = canonical(marshal.dumps(code), layout)
-    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):  # too complex is a MemoryError
+    except (ValueError, OverflowError, RecursionError):
         return None
     if not same(marshal.loads(written), code):  # noqa: S302 - written here
         raise UnknownFormatError(f"what was written for {path} doesn't read back as what was compiled")
@@ -286,9 +296,10 @@ def main() -> int:
         sys.stdout.buffer.write(NUMBER.pack(len(greeting)) + greeting)
         sys.stdout.buffer.flush()
         serve(sys.stdin.buffer, sys.stdout.buffer, layout)
-    except UnknownFormatError as error:
-        sys.stderr.write(f"{error}\n")
-        return REFUSED
+    except (UnknownFormatError, MemoryError) as error:
+        short = isinstance(error, MemoryError)
+        sys.stderr.write("not enough memory\n" if short else f"{error}\n")
+        return NO_MEMORY if short else REFUSED
     except BrokenPipeError:
         sys.stderr.write("nobody reads the answers\n")
         return 1

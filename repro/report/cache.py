@@ -11,11 +11,13 @@ from repro.store.usage import Removed, Unit
 _PARTS = {
     "artifacts": "downloads: wheels, packages, base images",
     "builds": "which lock is being built",
+    "elf": "what libraries of wheels need from the system",
     "facts-2": "what base images hold",
     "http": "answers of package indexes",
     "layers": "assembled layers",
     "pythons": "interpreters of images, for compiling",
     "rootfs": "unpacked images, for bubblewrap",
+    "sandboxes": "runs in bubblewrap that go on, or were killed",
 }
 
 

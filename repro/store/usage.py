@@ -1,5 +1,6 @@
 """How much the user's cache holds, and making it smaller: what was used longest ago goes first."""
 
+import contextlib
 import os
 import shutil
 import time
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from repro.files import disk_errors
+from repro.flock import lock
 
 GRACE = 3600.0
 """Seconds: whatever was used this recently may be in use now and stays."""
@@ -87,7 +89,7 @@ def cache_units(directory: Path, shelves: Shelves = _NONE) -> list[Unit]:
 def prune(directory: Path, limit: int, now: float | None = None, *, shelves: Shelves = _NONE) -> Removed:
     """Remove what was used longest ago until at most `limit` bytes are left.
 
-    What was used just now stays, and what is held.
+    What was used just now stays, and what is held or locked.
 
     Raises:
         InfrastructureError: The disk refuses.
@@ -105,7 +107,7 @@ def prune(directory: Path, limit: int, now: float | None = None, *, shelves: She
 
 
 def clear(directory: Path, now: float | None = None, *, shelves: Shelves = _NONE) -> Removed:
-    """Remove everything but what is held, or may be being written now.
+    """Remove everything but what is held or locked, or may be being written now.
 
     Raises:
         InfrastructureError: The disk refuses.
@@ -186,11 +188,32 @@ def _remove(unit: Unit, shelves: Shelves) -> bool:
     with disk_errors(unit.path):
         if unit.shelved:
             return shelves.remove(unit.path)
-        if unit.path.is_dir() and not unit.path.is_symlink():
-            _remove_tree(unit.path)
-        else:
-            unit.path.unlink(missing_ok=True)
+        with contextlib.ExitStack() as stack:
+            if not all(_take(place, stack) for place in _locks(unit.path)):
+                return False
+            if unit.path.is_dir() and not unit.path.is_symlink():
+                _remove_tree(unit.path)
+            else:
+                unit.path.unlink(missing_ok=True)
     return True
+
+
+def _locks(path: Path) -> list[Path]:
+    """Where whoever uses a file or a directory of the cache holds a lock: in it, beside it, or on the file itself."""
+    if os.name != "posix":
+        return []  # what is open can't be removed there
+    places = [path / "lock", path.with_name(f"{path.name}.lock"), *([path] if path.suffix == ".lock" else [])]
+    return [place for place in places if place.is_file() and not place.is_symlink()]
+
+
+def _take(place: Path, stack: contextlib.ExitStack) -> bool:
+    """Lock a file until the removal is done, unless somebody has it locked."""
+    try:
+        handle = os.open(place, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    stack.callback(os.close, handle)
+    return lock(handle, wait=False)
 
 
 def _remove_tree(path: Path) -> None:

@@ -64,6 +64,16 @@ def kept_plain(digest: Digest, platform: str, store: ObjectStore) -> SourceImage
     Raises:
         IntegrityError: A document can't be used, or the image is for other platforms.
     """
+    config = kept_config(digest, platform, store)
+    return None if config is None else _stored(config, store)
+
+
+def kept_config(digest: Digest, platform: str, store: ObjectStore) -> bytes | None:
+    """The configuration of the image with this ID, or of this manifest or index, when the store has the documents.
+
+    Raises:
+        IntegrityError: A document can't be used, or the image is for other platforms.
+    """
     config = kept_document(digest, store)
     if config is None:
         return None
@@ -75,7 +85,7 @@ def kept_plain(digest: Digest, platform: str, store: ObjectStore) -> SourceImage
     settings = parse_config(config)
     if settings.platform != platform:
         raise IntegrityError(f"the image is for {settings.platform}, not for {platform}", where=str(digest))
-    return _stored(config, store)
+    return config
 
 
 def _stored(config: bytes, store: ObjectStore) -> SourceImage | None:

@@ -28,7 +28,13 @@ _START = 4
 
 
 def saved_image(
-    engine: DockerEngine, digest: Digest, platform: str, *, store: ObjectStore, progress: Progress
+    engine: DockerEngine,
+    digest: Digest,
+    platform: str,
+    *,
+    store: ObjectStore,
+    progress: Progress,
+    what: str = "the base image",
 ) -> SourceImage:
     """The image with an ID, from the store, else from the engine; what the engine sends is checked.
 
@@ -38,6 +44,7 @@ def saved_image(
         platform: `os/architecture`.
         store: Keeps configuration and layers.
         progress: Told of bytes.
+        what: What the image is to the person, for messages.
 
     Raises:
         InfrastructureError: The engine has no such image, or fails.
@@ -45,28 +52,30 @@ def saved_image(
     """
     found = kept_plain(digest, platform, store)
     if found is None:
-        _save(engine, digest, platform, store, progress)
+        _save(engine, digest, platform, store, progress, what=what)
         found = kept_plain(digest, platform, store)
     if found is None:
-        raise InfrastructureError("a saved image vanished from the cache", where=str(digest), fix="Run it again.")
+        raise InfrastructureError(f"{what} vanished while it was read", where=str(digest), fix="Run the command again.")
     return found
 
 
-def _save(engine: DockerEngine, digest: Digest, platform: str, store: ObjectStore, progress: Progress) -> None:
+def _save(
+    engine: DockerEngine, digest: Digest, platform: str, store: ObjectStore, progress: Progress, *, what: str
+) -> None:
     info = engine.image(str(digest))
     if info is None:
         raise InfrastructureError(f"the engine has no image {digest}")
-    task = progress.start("saving the base image out of the engine", info.size, "bytes")
+    task = progress.start(f"reading {what} out of the engine", info.size, "bytes")
     api = engine.client.api
     with closing_responses(api), engine_errors("save an image", str(digest)):
         chunks: Iterable[bytes] = api.get_image(str(digest))
         with open_archive(_counted(chunks, task)) as archive:
             files = _received(archive, store)
-    task.finish("saved the base image out of the engine")
+    task.finish(f"read {what} out of the engine")
     layout = Layout(files) if is_layout(files) else None
     image = (layout or DockerArchive(files)).with_digest(digest, platform)
     if image is None:
-        raise IntegrityError(f"what the engine saved is not {digest}", where="the container engine")
+        raise IntegrityError(f"what the engine sent is not {digest}", where="the container engine")
     keep_plain(image, store)
     document = layout.document(digest) if layout else None
     if document is not None:  # an index: by it the image is found again
@@ -84,7 +93,7 @@ class _Saved:
 
     @property
     def where(self) -> str:
-        return "the image that the engine saved"
+        return "the image that the engine sent"
 
     def size(self, path: str) -> int | None:
         place = follow(path, self.links)

@@ -66,7 +66,8 @@ def _at(place: Location, claims: Mapping[str, str]) -> Report:
         raise UsageError("there is no such layout or archive of images", where=str(place.path))
     if place.path.is_dir():
         if place.kind not in {None, "oci"}:
-            raise UsageError(f"{place.kind}: can't be a directory", where=str(place.path))
+            what = f"{place.kind}: can't be a directory"
+            raise UsageError(what, where=str(place.path), fix="Write oci: for a layout in a directory.")
         return validate_layout(Folder(place.path), place.reference, claims)
     if place.kind == "oci":
         raise UsageError("oci: can't be a file", where=str(place.path), fix="Write oci-archive: for an archive.")
@@ -131,15 +132,27 @@ def _named(reference: str, engine: Callable[[], DockerEngine], claims: Mapping[s
         there = engine()
         info = there.image(reference)
     except InfrastructureError as error:
-        missing, info = error, None
+        missing, info = _not_asked(reference, error), None
     if info is not None:
         with _scratch() as store:
-            image = saved_image(there, Digest.parse(info.id), info.platform, store=store, progress=progress)
+            image = saved_image(
+                there, Digest.parse(info.id), info.platform, store=store, progress=progress, what="the image"
+            )
             return validate(image, claims=claims)
     for folder in map(Folder, image_stores(Path.cwd())):
         if reference in Layout(folder).references():
             return validate_layout(folder, reference, claims)
     raise missing
+
+
+def _not_asked(reference: str, error: InfrastructureError) -> InfrastructureError:
+    return InfrastructureError(
+        f"there is no layout or archive {reference}, and an engine can't be asked: {error.what}",
+        where=error.where,
+        fix=error.fix,
+        problems=error.problems,
+        details=error.details,
+    )
 
 
 @contextlib.contextmanager

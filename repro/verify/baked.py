@@ -5,10 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from repro.digest import Digest
 from repro.engines.model import Engine, ImageInfo
-from repro.errors import ReproError, UsageError
+from repro.errors import IntegrityError, ReproError, UsageError
 from repro.lock import Lock, PredictedImage
+from repro.oci.documents import parse_config
 from repro.plan import ImageConfig, layout, make_plan, runner_digest
 from repro.plan.evaluation import make_evaluation
+from repro.store import ObjectStore, artifact_cache
+from repro.transfer.plain import kept_config
 from repro.verify.model import Finding
 
 _RUNNER = "repro_runner/"
@@ -67,14 +70,46 @@ def read_baked(engine: Engine, image: ImageInfo) -> Baked:
         ) from error
 
 
-def find_base(engine: Engine, lock: Lock) -> ImageInfo | None:
-    """The locked base, by its digest, where the engine has it."""
+@dataclass(frozen=True, slots=True)
+class LockedBase:
+    """What has to be known of the locked base: its ID, its variables, the digests of its uncompressed layers."""
+
+    id: str
+    env: Mapping[str, str]
+    diff_ids: tuple[str, ...]
+
+
+def find_base(
+    engine: Engine, lock: Lock, platform: str | None = None, *, cache: ObjectStore | None = None
+) -> LockedBase | None:
+    """The locked base, by its digest, where the engine has it or the cache (the user's when None) has its documents.
+
+    `platform` is the image's; it may be None where the lock has but one.
+    """
     base = lock.base
-    return engine.image(f"{base.reference}@{base.digest}" if base.source == "registry" else str(base.digest))
+    by_name, by_digest = f"{base.reference}@{base.digest}", str(base.digest)
+    names = {"registry": (by_name,), "engine": (by_digest,), "layout": (by_digest, by_name)}[base.source]
+    found = next((image for name in names if (image := engine.image(name)) is not None), None)
+    if found is not None:
+        return LockedBase(found.id, found.env, found.diff_ids)
+    wanted = platform or (lock.targets[0] if len(lock.targets) == 1 else None)
+    return None if wanted is None else _kept_base(base.digest, wanted, cache or artifact_cache())
+
+
+def _kept_base(digest: Digest, platform: str, cache: ObjectStore) -> LockedBase | None:
+    """The base by its configuration, which every way to bring a base leaves in the cache."""
+    try:
+        config = kept_config(digest, platform, cache)
+    except IntegrityError:  # the base is for other platforms: which ones the image may be for is the lock's to say
+        return None
+    if config is None:
+        return None
+    known = parse_config(config)
+    return LockedBase(str(Digest.of(config)), known.env, tuple(str(diff_id) for diff_id in known.diff_ids))
 
 
 def check_image(
-    lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked, ours: Digest, *, base: ImageInfo | None = None
+    lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked, ours: Digest, *, base: LockedBase | None = None
 ) -> tuple[Finding, ...]:
     """Every way in which an image differs from what the lock, given with its body's bytes, would build. Pure.
 
@@ -87,7 +122,7 @@ def check_image(
     return other or (
         *_evaluation(lock, digest, baked, ours),
         *_differences(lock, lock_bytes, image, baked, base),
-        *_base(image, base),
+        *_base(lock, image, base),
         *_layers(lock, image, base),
     )
 
@@ -120,7 +155,7 @@ def _evaluation(lock: Lock, digest: Digest, baked: Baked, ours: Digest) -> Itera
 
 
 def _differences(
-    lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked, base: ImageInfo | None
+    lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked, base: LockedBase | None
 ) -> Iterator[Finding]:
     runner = runner_digest(baked.runner)
     if runner != lock.runner.sha256:
@@ -139,7 +174,7 @@ def _differences(
 
 
 def _configuration(
-    lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked, base: ImageInfo | None
+    lock: Lock, lock_bytes: bytes, image: ImageInfo, baked: Baked, base: LockedBase | None
 ) -> Iterator[Finding]:
     """What the container would run, as whom, and in which environment."""
     try:
@@ -148,7 +183,8 @@ def _configuration(
         yield _error("plan", f"nothing can be built from this lock: {error.what}")
         return
     yield from _user(planned, image)
-    yield from _unplanned(planned, image, base)
+    if base is not None or not _is_predicted(lock, image):  # that one's variables are those that the lock foretold
+        yield from _unplanned(planned, image, base)
     if image.entrypoint != planned.entrypoint:
         yield _error(
             "entrypoint",
@@ -167,16 +203,26 @@ def _configuration(
             yield _error("label", f"the label {name} has another value", *_pair(value, image.labels.get(name)))
 
 
-def _layers(lock: Lock, image: ImageInfo, base: ImageInfo | None) -> Iterator[Finding]:
+def _predicted(lock: Lock, image: ImageInfo) -> PredictedImage | None:
+    return next((one for one in lock.predicted if one.target == image.platform), None)
+
+
+def _is_predicted(lock: Lock, image: ImageInfo) -> bool:
+    """Whether it is the predicted image itself, known by its configuration or its manifest."""
+    predicted = _predicted(lock, image)
+    return predicted is not None and image.id in {str(predicted.config), str(predicted.manifest)}
+
+
+def _layers(lock: Lock, image: ImageInfo, base: LockedBase | None) -> Iterator[Finding]:
     """Every file of every package, by the digests of the layers that hold them."""
-    predicted = next((one for one in lock.predicted if one.target == image.platform), None)
+    predicted = _predicted(lock, image)
     if predicted is None:
         yield _unproved("the lock predicts no image for this platform")
-    elif image.id not in {str(predicted.config), str(predicted.manifest)}:
+    elif not _is_predicted(lock, image):
         yield from _compared(predicted, image, base)
 
 
-def _compared(predicted: PredictedImage, image: ImageInfo, base: ImageInfo | None) -> Iterator[Finding]:
+def _compared(predicted: PredictedImage, image: ImageInfo, base: LockedBase | None) -> Iterator[Finding]:
     wanted = tuple(str(layer.diff_id) for layer in predicted.layers)
     below, ours = image.diff_ids[: -len(wanted)], image.diff_ids[-len(wanted) :]
     missing = [layer.name for layer in predicted.layers if str(layer.diff_id) not in image.diff_ids]
@@ -212,12 +258,17 @@ def name_changes(findings: tuple[Finding, ...], engine: Engine, image: ImageInfo
     return tuple(replace(one, evidence=(*one.evidence, *changed)) if one.kind == "layers" else one for one in findings)
 
 
-def _base(image: ImageInfo, base: ImageInfo | None) -> Iterator[Finding]:
+def _base(lock: Lock, image: ImageInfo, base: LockedBase | None) -> Iterator[Finding]:
     if base is not None and image.diff_ids[: len(base.diff_ids)] != base.diff_ids:
         yield _error("base", "the image is not made on the base that the lock pins", f"the base: {base.id}")
+    elif base is None and not _is_predicted(lock, image):
+        message = (
+            "the locked base is neither in the engine nor in the cache, so the image's layers aren't compared with it"
+        )
+        yield Finding("base", "warning", message, (f"the base: {lock.base.reference}, {lock.base.digest}",))
 
 
-def _unplanned(planned: ImageConfig, image: ImageInfo, base: ImageInfo | None) -> Iterator[Finding]:
+def _unplanned(planned: ImageConfig, image: ImageInfo, base: LockedBase | None) -> Iterator[Finding]:
     """Variables that could steer the run; those of the locked base are pinned with it."""
     known = {} if base is None else base.env
     for name, value in sorted(image.env.items()):

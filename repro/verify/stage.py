@@ -73,7 +73,7 @@ def verify(
     """
     started = datetime.now(UTC)
     case = _case(find_image(engine, image), lock, engine, progress)
-    ours, base = runner_digest(runner_sources()), find_base(engine, case.lock)
+    ours, base = runner_digest(runner_sources()), find_base(engine, case.lock, case.image.platform)
     findings = check_image(case.lock, case.lock_bytes, case.image, case.baked, ours, base=base)
     findings = name_changes(findings, engine, case.image, case.lock)
     info = engine.info()

@@ -1,9 +1,14 @@
 """What a build says, as progress for people and as the list of what it made."""
 
+from pathlib import Path
+
+import pytest
 from repro_docker.leftovers import Made
 from repro_docker.log import BuildLog
 
+from repro.errors import InfrastructureError, IntegrityError, ReproError
 from repro.progress import Silent, Task
+from tests.builders import projects
 
 
 class Told(Silent):
@@ -51,3 +56,33 @@ def test_what_came_from_the_cache_was_not_made_by_this_build() -> None:
         made.hear({"stream": text})
     assert made.images == {"dddddddddddd"}
     assert made.containers == {"cccccccccccc"}
+
+
+ENDED = (
+    "The command '/bin/sh -c python x' returned a non-zero code: {code}",
+    'error building at STEP "RUN python x": while running runtime: exit status {code}',
+    'process "/bin/sh -c python x" did not complete successfully: exit code: {code}',
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "expected"),
+    [
+        (5, IntegrityError, "/a.py: unknown"),
+        (7, InfrastructureError, "/a.py: unknown"),
+        (1, InfrastructureError, "build the image"),
+        (75, InfrastructureError, "build the image"),
+    ],
+)
+@pytest.mark.parametrize("ended", ENDED, ids=["docker", "podman", "buildkit"])
+def test_a_step_of_ours_says_why_it_failed(
+    ended: str, code: int, error: type[ReproError], expected: str, wheels: dict[str, Path]
+) -> None:
+    plan = projects.plan_of(projects.make_lock(projects.NO_IMAGE, projects.package(wheels["installer"])))
+    log = BuildLog(Told())
+    log.add({"stream": "repro: /a.py: unknown\n"})
+    log.add({"error": ended.format(code=code), "errorDetail": {"message": "x"}})
+    with pytest.raises(error, match=expected) as caught:
+        log.finished(plan)
+    assert "/a.py: unknown" in caught.value.details
+    assert code != 7 or "memory" in str(caught.value.fix)

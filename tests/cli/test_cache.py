@@ -4,10 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from repro.cli.cache import command
-from repro.cli.settings import Settings
+from repro.cli import main
 from repro.digest import Digest
 from repro.oci.shelf import Shelf
 
@@ -28,7 +26,6 @@ def test_what_is_held_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whe
     with shelf.hold(Digest.of(b"held"), fill) as held:
         for path in (*tmp_path.rglob("*"), tmp_path):
             os.utime(path, (0, 0))
-        result = CliRunner().invoke(command, option, obj=Settings(), catch_exceptions=False)
-        assert result.exit_code == 0
+        assert main(["cache", *option]) == 0
         assert (held / "file").exists()
         assert not free.exists()

@@ -1,8 +1,11 @@
 """Atomic writes, digests, errors and processes."""
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -126,3 +129,67 @@ def test_a_program_gets_its_input_and_a_time_limit() -> None:
 def test_a_missing_program_is_named() -> None:
     with pytest.raises(InfrastructureError, match="no-such-program"):
         process.run(["no-such-program"])
+
+
+HALF = """
+import sys, time
+from pathlib import Path
+from repro.files import atomic_file
+with atomic_file(Path(sys.argv[1])) as stream:
+    stream.write(b"half")
+    stream.flush()
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that is in the middle of writing a file, and ends when its input does."""
+    command = [sys.executable, "-c", HALF, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there, nothing tells leftovers from files being written")
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    with writing(tmp_path / "file") as process:
+        process.kill()
+    with writing(tmp_path / "file.other") as process:
+        process.kill()
+    (tmp_path / ".file.mine").write_bytes(b"")
+    assert len(names(tmp_path)) == 3
+    atomic_write(tmp_path / "file", b"whole")
+    left = names(tmp_path)
+    assert [name for name in left if not name.startswith(".file.other.")] == [".file.mine", "file"]
+    assert len(left) == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there, nothing tells leftovers from files being written")
+def test_what_another_process_is_writing_stays(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with writing(path) as process:
+        before = names(tmp_path)
+        atomic_write(path, b"whole")
+        assert names(tmp_path) == [*before, "file"]
+        process.communicate(b"")
+        assert process.returncode == 0
+    assert path.read_bytes() == b"half"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there, nothing tells leftovers from files being written")
+def test_many_writers_do_not_take_each_others_files_away(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: atomic_write(path, bytes([number])), range(200)))
+    assert names(tmp_path) == ["file"]

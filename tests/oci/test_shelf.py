@@ -31,17 +31,17 @@ def test_one_that_somebody_else_removes_first_is_left_to_them(
     shelf = Shelf(tmp_path)
     with shelf.hold(ONE, fill) as place:
         pass
-    lock = module._lock
+    lock = module.lock
 
-    def late(handle: int, *, exclusive: bool, wait: bool = True) -> bool:
+    def late(handle: int, *, exclusive: bool = True, wait: bool = True) -> bool:
         """The lock comes when another process has removed the directory, and a third has made it again."""
-        monkeypatch.setattr(module, "_lock", lock)
+        monkeypatch.setattr(module, "lock", lock)
         place.rename(tmp_path / "away")
         if again:
             with shelf.hold(ONE, fill):
                 pass
         return lock(handle, exclusive=exclusive, wait=wait)
 
-    monkeypatch.setattr(module, "_lock", late)
+    monkeypatch.setattr(module, "lock", late)
     assert Item(place, 0.0).remove() is not again
     assert place.exists() is again

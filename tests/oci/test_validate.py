@@ -4,7 +4,7 @@ import dataclasses
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -81,7 +81,7 @@ def test_every_problem_is_told_at_once() -> None:
         0, b"tampered"
     )
     found = "\n".join(told(validate(bad)))
-    assert "tells of 1 layers, there are 3" in found
+    assert "layers in its history: 1; in the image: 3" in found
     assert f"layer 0 ({image.layers[0].digest.short})" in found
     assert str(image.diff_ids[1]) in found
     assert "leaves the image: ../evil" in found
@@ -95,7 +95,7 @@ def test_documents_that_do_not_agree() -> None:
     mixed = dataclasses.replace(image, config=other.config, diff_ids=other.diff_ids)
     found = told(validate(mixed))
     assert any("names the configuration" in one for one in found)
-    assert any("has 1 layers, the configuration 2 diff_ids" in one for one in found)
+    assert any("layers listed: 1; diff_ids in the configuration: 2" in one for one in found)
     assert told(validate(dataclasses.replace(image, platform="linux/arm64")))
     broken = validate(dataclasses.replace(image, manifest=b'{"schemaVersion": 1}'))
     assert told(broken)
@@ -137,7 +137,7 @@ def test_what_is_legal_but_worth_knowing_is_a_note() -> None:
     report = validate(forge(base, odd))
     assert told(report) == []
     notes = "\n".join(told(report, "note"))
-    for expected in ("1 devices", "usr/bin/sudo", "1 entries with extended", "below/it", "symbolic link: bin"):
+    for expected in ("has devices: 1", "usr/bin/sudo", "extended attributes: 1", "below/it", "symbolic link: bin"):
         assert expected in notes
     facts = report.images[0].layers[1].facts
     assert facts is not None
@@ -250,6 +250,65 @@ def test_an_archive_with_two_different_images_for_two_kinds_of_engines(tmp_path:
     report = validate_layout(files, None, {})
     assert report.findings == ()
     assert "lists an image that index.json does not" in told(compare_lists(files, report))[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda layers: layers[::-1], ["lists other layers than index.json for the image sha256:"]),
+        (lambda layers: layers, []),
+    ],
+    ids=["other layers", "a damaged layer"],
+)
+def test_a_list_for_old_engines_is_told_what_is_its_own_fault(
+    tmp_path: Path, change: Callable[[list[str]], list[str]], expected: list[str]
+) -> None:
+    """A blob that both lists name is damaged for both: the layer says so already."""
+    image = forge(ONE, TWO)
+    write_archive([image], tmp_path / "a.tar", references=["x:1"])
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        found = {one.name: archive.extractfile(one).read() for one in archive}  # type: ignore[union-attr]
+    (item,) = json.loads(found["manifest.json"])
+    found["manifest.json"] = json.dumps([{**item, "Layers": change(item["Layers"])}]).encode()
+    found[f"blobs/sha256/{image.layers[1].digest.hex}"] = image.blobs[1][:-1] + b"x"
+    files = tar_files(write_tar(tmp_path / "b.tar", found))
+    problems = told(compare_lists(files, validate_layout(files, None, {})))
+    assert len(problems) == len(expected)
+    assert all(text in problem for text, problem in zip(expected, problems, strict=True))
+
+
+def test_what_the_list_for_old_engines_names_and_is_not_there_is_said_to_be_of_that_list(tmp_path: Path) -> None:
+    image = forge(ONE, TWO)
+    write_archive([image], tmp_path / "a.tar", references=["x:1"])
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        found = {one.name: archive.extractfile(one).read() for one in archive}  # type: ignore[union-attr]
+    path = f"blobs/sha256/{image.layers[1].digest.hex}"
+    del found[path]
+    files = tar_files(write_tar(tmp_path / "b.tar", found))
+    (problem,) = told(compare_lists(files, Report()))
+    assert problem.endswith(f"manifest.json lists the layer {path}, which is missing")
+
+
+def test_a_document_of_another_digest_is_told_with_both(tmp_path: Path) -> None:
+    image = forge(ONE)
+    folder = written(tmp_path, image)
+    path = folder / blob_path(Digest.of(image.config))
+    path.chmod(0o644)
+    path.write_bytes(image.config + b" ")
+    (problem,) = told(validate_layout(Folder(folder), None, {}))
+    size = len(image.config)
+    assert problem.endswith(
+        f"must be {image.id}, {size} bytes, but is {Digest.of(image.config + b' ')}, {size + 1} bytes"
+    )
+
+
+def test_an_archive_without_names_offers_ids(tmp_path: Path) -> None:
+    image = forge(ONE, packed=False)
+    (item,) = json.loads(docker_files({"x:1": image})["manifest.json"])
+    files = {**docker_files({"x:1": image}), "manifest.json": json.dumps([{**item, "RepoTags": None}]).encode()}
+    with pytest.raises(UsageError) as caught:
+        validate_docker_archive(tar_files(write_tar(tmp_path / "x.tar", files)), "y:1", {})
+    assert caught.value.fix == f"Name one of: @{image.id}."
 
 
 def test_what_docker_save_writes(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -172,3 +173,24 @@ def test_podman_loads_it(podman: tuple[object, ...], image: Forged, file: Path, 
     (found,) = json.loads(run(*podman, "image", "inspect", image.id))
     assert found["RootFS"]["Layers"] == list(map(str, image.diff_ids))
     assert [name.rpartition("/")[2] for name in found["RepoTags"]] == ["repro-test-archive:1"]
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write(image: Forged, tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from repro.oci import tar\n"
+        "from repro.oci.write_archive import write_archive\n"
+        "from tests.oci.forged import forge, layer\n"
+        "image = forge(layer({'opt/': b''}))\n"
+        "def die(entries):\n"
+        "    yield b'half'\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "tar.stream = die\n"
+        "write_archive([image], Path(sys.argv[1]), references=['x:1'])\n"
+    )
+    target = tmp_path / "image.tar"
+    subprocess.run([sys.executable, "-c", code, target], check=False)
+    assert [path.name[:11] for path in tmp_path.iterdir()] == [".image.tar."]
+    write_archive([image], target, references=["churn:1"])
+    assert [path.name for path in tmp_path.iterdir()] == ["image.tar"]

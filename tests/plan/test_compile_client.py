@@ -14,7 +14,7 @@ import pytest
 
 from repro.plan import compile_worker
 from repro.plan.compile_client import NOT_STARTED, WorkerError, Workers
-from repro.plan.compile_worker import REFUSED
+from repro.plan.compile_worker import NO_MEMORY, REFUSED
 from tests.plan.interpreters import interpreters
 
 pytestmark = pytest.mark.timeout(60)
@@ -122,6 +122,56 @@ def test_what_does_not_compile_is_told_and_others_still_are() -> None:
     with workers(1) as found:
         made = list(found.compile([("/a.py", b"print 'x'\n"), ("/b.py", SMALL), ("/c.py", b"")]))
     assert [data is None for _, data in made] == [True, False, False]
+
+
+MEMORY = 400 << 20
+"""Bytes: more than an interpreter needs, and than parsing may take that is given up for its depth."""
+LARGE = b"x = [" + b"1, " * 1_000_000 + b"]\n"
+"""Takes more than that to compile."""
+TOO_DEEP = {"minus": b"x = " + b"-" * 100_000 + b"1\n", "power": b"x = " + b"a**" * 50_000 + b"a\n"}
+"""Python says MemoryError of them, whatever memory there is."""
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    """The worker with little memory."""
+    script = tmp_path / "short.py"
+    script.write_text(
+        f"import resource, runpy\nresource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))\n"
+        f"runpy.run_path({str(WORKER)!r}, run_name='__main__')\n"
+    )
+    return script
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, the limit isn't kept")
+@pytest.mark.parametrize("version", interpreters())
+def test_without_memory_it_ends_instead_of_leaving_a_module_out(short: Path, version: str) -> None:
+    with Workers([interpreters()[version]], {}, str(short), 1) as found, pytest.raises(WorkerError) as caught:
+        list(found.compile([("/a.py", SMALL), ("/large.py", LARGE), ("/b.py", SMALL)]))
+    assert (caught.value.code, caught.value.path) == (NO_MEMORY, "/large.py")
+    assert "not enough memory" in caught.value.output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, the limit isn't kept")
+@pytest.mark.parametrize("version", interpreters())
+def test_what_is_too_deep_is_left_out_however_little_memory_there_is(short: Path, version: str) -> None:
+    with Workers([interpreters()[version]], {}, str(short), 1) as found:
+        made = dict(found.compile([*TOO_DEEP.items(), ("/b.py", SMALL)]))
+    assert [path for path, data in made.items() if data is not None] == ["/b.py"]
+
+
+def test_few_large_sources_wait_at_a_time() -> None:
+    taken = 0
+
+    def large() -> Iterator[tuple[str, bytes]]:
+        nonlocal taken
+        for number in range(8):
+            taken += 1
+            yield f"/{number}.py", b"#" * (12 << 20) + b"\n"
+
+    with workers() as found:
+        for done, _ in enumerate(found.compile(large())):
+            assert taken <= done + 4
 
 
 @pytest.mark.parametrize(

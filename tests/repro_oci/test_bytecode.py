@@ -154,6 +154,21 @@ def test_an_interpreter_that_fails_is_an_error_of_ours(case: Case, tmp_path: Pat
     assert "sample 1.0" in str(caught.value)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, the limit isn't kept")
+def test_a_module_for_which_memory_is_short_stops_the_build(tmp_path: Path) -> None:
+    """A layer without it would have another digest than on a machine with more."""
+    limited = script(
+        tmp_path,
+        "import os, resource, sys\nresource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))\n"
+        f"os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])\n",
+    )
+    large = ("/large.py", Inline(b"x = [" + b"1, " * 1_000_000 + b"]\n"))
+    with pytest.raises(InfrastructureError, match="not enough memory to compile /large") as caught:
+        compile_entries([*bodies(), large], limited, VERSION, "sample 1.0")
+    assert "sample 1.0" in str(caught.value)
+    assert "bytecode" in str(caught.value.fix)
+
+
 def test_what_it_said_comes_with_the_error(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError) as caught:
         compile_entries(bodies(), script(tmp_path, FAILING["does not start"].text), VERSION, "sample")

@@ -1,7 +1,11 @@
 """The cache can be weighed and made smaller; what is in use stays."""
 
+import contextlib
 import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -123,3 +127,41 @@ def test_a_file_of_several_units_counts_once_and_goes_with_the_last(tmp_path: Pa
     settle(second.parent, GRACE * 2)
     assert [(unit.path.name, unit.size) for unit in cache_units(tmp_path, shelves())] == [("first", 0), ("second", 100)]
     assert prune(tmp_path, 50, NOW, shelves=shelves()) == Removed(2, 100)
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Another process has locked a file."""
+    code = (
+        "import fcntl, sys\nwith open(sys.argv[1], 'ab') as stream:\n"
+        "    fcntl.flock(stream, fcntl.LOCK_EX)\n    print(flush=True)\n    sys.stdin.read()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+        process.communicate(b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
+@pytest.mark.parametrize("remove", [clear, lambda cache, now: prune(cache, 0, now)], ids=["clear", "prune"])
+@pytest.mark.parametrize(
+    ("names", "lock"),
+    [
+        (("sandboxes/repro-1/lock", "sandboxes/repro-1/mount-0/file"), "sandboxes/repro-1/lock"),
+        (("builds/1.lock",), "builds/1.lock"),
+        (("artifacts/partial/1.lock", "artifacts/partial/1"), "artifacts/partial/1.lock"),
+    ],
+    ids=["a run", "a turn", "a download"],
+)
+def test_what_somebody_has_locked_stays_until_it_is_let_go(
+    tmp_path: Path, names: tuple[str, ...], lock: str, remove: Callable[[Path, float], Removed]
+) -> None:
+    made = [make(tmp_path, name, 7, GRACE * 2) for name in names]
+    for path in tmp_path.rglob("*"):
+        settle(path, GRACE * 2)
+    with held(tmp_path / lock):
+        assert remove(tmp_path, NOW) == Removed(0, 0)
+        assert all(path.exists() for path in made)
+    assert remove(tmp_path, NOW).size == 7 * len(names)
+    assert not any(path.exists() for path in made)

@@ -13,7 +13,7 @@ from repro.digest import Digest
 from repro.engines import DockerEngine
 from repro.errors import InfrastructureError, IntegrityError
 from repro.oci.sources import SourceImage
-from repro.progress import Silent
+from repro.progress import Silent, Task
 from repro.store import ObjectStore
 from repro.transfer.saved import saved_image
 from tests.oci.forged import Forged, forge, layer
@@ -131,3 +131,23 @@ def test_what_an_engine_sends_is_not_believed(store: ObjectStore, damage: str) -
     with pytest.raises(IntegrityError):
         saved(sending(data), IMAGE.id, store)
     assert not store.has(Digest.of(IMAGE.config))
+
+
+class Told(Silent):
+    """Progress that remembers."""
+
+    def __init__(self) -> None:
+        self.titles: list[str] = []
+
+    def start(self, title: str, total: float | None = None, unit: str = "items") -> Task:
+        self.titles.append(title)
+        return super().start(title, total, unit)
+
+
+@pytest.mark.engine
+def test_progress_calls_the_image_what_it_is_to_the_person(
+    engine: DockerEngine, loaded: str, store: ObjectStore
+) -> None:
+    told = Told()
+    saved_image(engine, Digest.parse(loaded), AMD64, store=store, progress=told, what="the image")
+    assert told.titles == ["reading the image out of the engine"]

@@ -11,10 +11,13 @@ import pytest
 from repro.digest import Digest
 from repro.engines.model import RunOutcome
 from repro.errors import ExitCode, InfrastructureError, IntegrityError, UsageError
-from repro.lock import Baseline, Lock, Metric, Policy, Tolerance, render_body, render_lock
+from repro.lock import Base, Baseline, BaseSource, Lock, Metric, Policy, Tolerance, render_body, render_lock
+from repro.oci.documents import IndexEntry, canonical, index_json, manifest_json
+from repro.oci.image import CONFIG, LAYER, MANIFEST, Descriptor
 from repro.plan import layout
 from repro.progress import Progress, Silent, Task
 from repro.runner.documents import Failure, MeasuredMetric
+from repro.store import ObjectStore, artifact_cache
 from repro.verify.document import parse_verdict, render_verdict
 from repro.verify.model import Outcome, Verdict
 from repro.verify.stage import unfinished, verify
@@ -417,7 +420,7 @@ STEERING = (
 
 @pytest.mark.parametrize("name", STEERING)
 def test_a_variable_that_nobody_planned_and_that_steers_the_run_is_refused(name: str) -> None:
-    engine = engine_of(sample_lock())
+    engine = with_layers((), base=False)
     engine.image_info = replace(engine.image_info, env={**engine.image_info.env, name: "1"})
     assert name in refused(engine, kind="environment").reason
 
@@ -454,6 +457,67 @@ def test_another_base_than_the_locked_one_is_refused(diff_ids: tuple[str, ...]) 
 
 def test_a_variable_of_the_locked_base_itself_is_no_surprise() -> None:
     assert judged(on_base(LAYERS, env={"LD_LIBRARY_PATH": "/usr/local/cuda/lib64"})).outcome is Outcome.VERIFIED
+
+
+def config_of(*, env: str = "LD_LIBRARY_PATH=/usr/local/cuda/lib64") -> bytes:
+    """The configuration of a base made of `LAYERS`."""
+    platform = {"architecture": "amd64", "os": "linux"}
+    return canonical({**platform, "config": {"Env": [env]}, "rootfs": {"type": "layers", "diff_ids": list(LAYERS)}})
+
+
+def kept_base(source: BaseSource, cache: ObjectStore) -> Base:
+    """A base of which the cache has the documents, not the layers, pinned as one of this source is."""
+    config = cache.add_bytes(config_of())
+    layers = [Descriptor(LAYER, Digest.parse(layer), 1) for layer in LAYERS]
+    manifest = manifest_json(Descriptor(CONFIG, config, len(config_of())), layers)
+    digest = cache.add_bytes(manifest)
+    index = cache.add_bytes(index_json([IndexEntry(Descriptor(MANIFEST, digest, len(manifest)), "linux/amd64")]))
+    pinned = {"engine": config, "layout": digest, "registry": index}[source]
+    return replace(sample_lock().base, digest=pinned, source=source)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    monkeypatch.setenv("REPRO_CACHE_DIR", str(tmp_path / "cache"))
+    return artifact_cache()
+
+
+@pytest.mark.parametrize("source", ["engine", "layout", "registry"])
+def test_a_base_that_the_engine_lacks_is_compared_by_what_the_cache_knows_of_it(
+    source: BaseSource, cache: ObjectStore
+) -> None:
+    lock = sample_lock(base=kept_base(source, cache))
+    engine = engine_of(lock)
+    env = {**engine.image_info.env, "LD_LIBRARY_PATH": "/usr/local/cuda/lib64"}
+    engine.image_info = replace(engine.image_info, diff_ids=(*LAYERS, "sha256:c"), env=env)
+    assert judged(engine).outcome is Outcome.VERIFIED
+    engine.runs.clear()
+    engine.image_info = replace(engine.image_info, diff_ids=(LAYERS[0], "sha256:c"))
+    refused(engine, kind="base")
+
+
+@pytest.mark.parametrize("known", ["sha256:{digest}", "registry.example/base:1@sha256:{digest}"])
+def test_an_engine_may_know_a_base_from_a_layout_by_its_manifest(known: str) -> None:
+    base = replace(sample_lock().base, source="layout", reference="registry.example/base:1")
+    engine = engine_of(sample_lock(base=base))
+    engine.bases = {known.format(digest=base.digest.hex): replace(engine.image_info, diff_ids=LAYERS)}
+    refused(engine, kind="base")
+
+
+def test_a_base_that_is_nowhere_is_said_unless_the_image_is_the_predicted_one(cache: ObjectStore) -> None:
+    """The predicted configuration names every layer, those of the base too."""
+    assert not cache.directory.exists()
+    verdict = judged(with_layers((*LAYERS, "sha256:x"), base=False))
+    assert verdict.outcome is Outcome.VERIFIED
+    assert kinds(verdict)["base"] == "warning"
+    assert "base" not in kinds(judged(with_layers((), str(sample_lock().predicted[0].config), base=False)))
+
+
+def test_variables_of_the_predicted_image_itself_are_no_surprise() -> None:
+    engine = with_layers((), str(sample_lock().predicted[0].config), base=False)
+    env = {**engine.image_info.env, "LD_LIBRARY_PATH": "/usr/local/cuda/lib64"}
+    engine.image_info = replace(engine.image_info, env=env)
+    assert judged(engine).outcome is Outcome.VERIFIED
 
 
 def predicted_ids() -> tuple[str, ...]:

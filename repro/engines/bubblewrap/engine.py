@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from repro.cpus import usable_cpus
 from repro.engines.bubblewrap.images import Found, all_images, find_image, image_info, settings
 from repro.engines.bubblewrap.inside import read_below
 from repro.engines.bubblewrap.program import Program, check_program, find_program
@@ -58,7 +59,7 @@ class BubblewrapEngine:
             source=self._source,
             platform=self._platform,
             storage="directory",
-            cpus=len(os.sched_getaffinity(0)),
+            cpus=usable_cpus(),
             memory=min(machine, memory_limit() or machine),
         )
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ from repro.engines.bubblewrap.groups import remove_groups
 from repro.engines.failures import to_the_end
 from repro.errors import IntegrityError
 from repro.files import disk_errors
+from repro.flock import is_at, lock
 from repro.oci.folders import remove_tree
 from repro.store.cache import cache_directory
 
@@ -106,24 +106,39 @@ def _possible(source: Path) -> Iterator[None]:
         raise IntegrityError("the run left a path that is too long", where=source.name) from error
 
 
+def remove_run(path: Path) -> bool:
+    """Remove the directory of a run and its control groups unless its process lives; says whether it is gone."""
+    try:
+        handle = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    except (FileNotFoundError, NotADirectoryError):
+        return not path.exists()
+    try:
+        if not lock(handle, wait=False):
+            return False
+        remove_groups(_noted(path))
+        _remove(path)
+    finally:
+        os.close(handle)
+    return True
+
+
 def _begin(path: Path) -> int:
-    path.mkdir()
-    handle = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    return handle
+    """Make the directory of a run; it is in use until the handle is closed."""
+    while True:
+        path.mkdir(exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            handle = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            lock(handle)
+            if is_at(handle, path / _LOCK):
+                return handle
+            os.close(handle)  # somebody took it for a leftover before it was locked
 
 
 def _sweep(runs: Path) -> None:
     """Remove the directories whose process is gone."""
     for path in runs.iterdir():
         with contextlib.suppress(OSError):
-            handle = os.open(path / _LOCK, os.O_RDWR)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove_groups(_noted(path))
-                _remove(path)
-            finally:
-                os.close(handle)
+            remove_run(path)
 
 
 def _noted(path: Path) -> list[Path]:

@@ -7,7 +7,7 @@ import pytest
 
 from repro.engines.bubblewrap import groups
 from repro.engines.bubblewrap.groups import group_folders, limited_group
-from repro.engines.bubblewrap.scratch import scratch
+from repro.engines.bubblewrap.scratch import remove_run, scratch
 from repro.engines.bubblewrap.seccomp import filter_program
 from tests.engines.bubblewrap.conftest import Python, as_nobody
 
@@ -118,6 +118,22 @@ def test_directories_and_groups_of_a_process_that_was_killed_are_removed_by_the_
             assert mine.path.is_dir()
         assert not other.path.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_removed_with_its_groups_unless_its_process_lives(tmp_path: Path) -> None:
+    with scratch(tmp_path / "runs") as mine:
+        assert not remove_run(mine.path)
+        assert mine.path.is_dir()
+    for number in range(2):
+        left, group = tmp_path / f"left-{number}", tmp_path / f"group-{number}"
+        (left / "mount-0").mkdir(parents=True)
+        group.mkdir()
+        (left / "groups.json").write_text(f'["{group}"]')
+        (left / "lock").touch() if number else None
+        assert remove_run(left)
+        assert not left.exists()
+        assert not group.exists()
+    assert remove_run(tmp_path / "none")
 
 
 def test_every_processor_that_images_are_built_for_has_a_filter() -> None:
