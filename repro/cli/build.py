@@ -49,7 +49,7 @@ def command(
     emit_dockerfile: Path | None,
     **options: Any,
 ) -> None:
-    r"""Build the image of a lock.
+    """Build the image of a lock.
 
     Code, data, model and every download are checked against the lock first: one changed byte stops the build and is
     named. No engine, no root and no network is needed once everything is here. The same lock gives the same digest.
@@ -60,7 +60,7 @@ def command(
       engine             the container engine, only the layers that it lacks
       oci:DIRECTORY      an OCI image layout
       oci-archive:FILE   a tar that `docker load`, podman and skopeo read
-    """
+    """  # noqa: D301 - the backspace is click's mark for text that keeps its lines
 
     def trusted() -> Session:
         return session(ca_cert=ca_cert)
@@ -75,11 +75,13 @@ def command(
             console.show(f"{emit(recipe, emit_dockerfile, sources, console.progress)}\n")
             return
         images = build(request, sources, console.progress)
-        console.show(_shown(images, path, settings, console))
+        console.show(_shown(images, request, settings, console))
 
 
-def _shown(images: list[BuiltImage], path: Path, settings: Settings, console: Console) -> str | bytes:
-    lock, body = load_lock(path)
+def _shown(images: list[BuiltImage], request: BuildRequest, settings: Settings, console: Console) -> str | bytes:
+    lock, body = load_lock(request.lock_path)
+    if request.bytecode is not None:
+        lock = replace(lock, image=replace(lock.image, bytecode=request.bytecode, compiled=None))
     sizes = [layer_sizes(make_plan(lock, body, runner_sources(), image.platform)) for image in images]
     described = list(zip(images, sizes, strict=True))
     return build_json(described) if settings.json else build_summary(described, console.style)

@@ -81,9 +81,15 @@ def _show(error: ReproError, settings: Settings) -> int:
     return error.exit_code
 
 
+class _InterruptedError(ReproError):
+    """Says in JSON what the exit code says."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
 def _say(text: str, settings: Settings) -> None:
     if settings.json:
-        _show(ReproError(text), settings)
+        _show(_InterruptedError(text), settings)
     else:
         _print(text)
 

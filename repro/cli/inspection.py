@@ -31,5 +31,6 @@ def inspect_image(reference: str, engine: Engine, progress: Progress) -> ImageIn
         raise IntegrityError("the image claims to have a lock but carries none", where=f"{reference}: {layout.LOCK}")
     lock = parse_lock(baked.lock, where=f"{reference}: {layout.LOCK}", progress=progress)
     body, ours, base = lock_body(baked.lock), runner_digest(runner_sources()), find_base(engine, lock, image.platform)
-    findings = check_image(lock, body, image, baked, ours, base=base)
+    found = check_image(lock, body, image, baked, ours, base=base)
+    findings = tuple(one for one in found if one.kind != "unproved")  # an image can't carry its own prediction
     return ImageInspection(reference, image, lock, Digest.of(body), findings)

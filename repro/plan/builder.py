@@ -25,7 +25,7 @@ class BuiltImage:
     Attributes:
         id: Digest of its configuration, `sha256:…`: the image ID in engines with graph drivers.
         tags: Names it was given.
-        size: Bytes of all its layers, unpacked.
+        size: Bytes of all its layers: unpacked in an engine, as they are stored anywhere else.
         place: Where it is now: an engine, a directory, a file, a registry.
         platform: What it runs on.
         digest: Digest of its manifest, or of the index of several; None where only an engine knows it.

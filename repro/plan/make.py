@@ -10,6 +10,7 @@ from repro.plan import layers, layout
 from repro.plan.evaluation import make_evaluation
 from repro.plan.model import (
     BuildPlan,
+    Directory,
     ImageConfig,
     InlineFile,
     Layer,
@@ -114,7 +115,7 @@ def _allow_drift(lock: Lock, supplied: str) -> None:
         raise UsageError(
             f"the base {lock.base.reference} has Python {supplied}; the laptop had {wanted}",
             where="repro.lock: base.python",
-            fix=f"Choose a base that has Python {wanted}, capture on Linux, where the interpreter can be packed, "
+            fix=f"Choose a base that has Python {wanted}, capture on Linux for that platform alone, so that the interpreter can be packed, "
             "or set allow-patch-drift = true under [python] in repro.toml and capture again.",
         )
 
@@ -133,8 +134,9 @@ def _installer(lock: Lock, target: str) -> PackageFile:
 
 def _metadata(lock: Lock, lock_bytes: bytes, lock_digest: Digest) -> Layer:
     evaluation = make_evaluation(lock, lock_digest).to_json()
+    place = (Directory(layout.MOUNTED),) if layers.mounted(lock.files) else ()
     items = (InlineFile(evaluation, layout.EVALUATION), InlineFile(lock_bytes, layout.LOCK))
-    return Layer("metadata", "the lock and the evaluation", items)
+    return Layer("metadata", "the lock and the evaluation", (*place, *items))
 
 
 def _config(lock: Lock, python: PurePosixPath, lock_digest: Digest) -> ImageConfig:
@@ -167,6 +169,7 @@ def _labels(lock: Lock, lock_digest: Digest) -> dict[str, str]:
             for label, roles in _LABELLED.items()
             if any(file.role in roles for file in lock.files)
         },
+        **({layout.LABEL_MOUNTED: str(files_digest(mounted))} if (mounted := layers.mounted(lock.files)) else {}),
     }
 
 
@@ -177,7 +180,7 @@ _LABELLED: dict[str, tuple[Role, ...]] = {
 }
 
 
-def files_digest(files: Iterable[LockedFile], roles: tuple[Role, ...]) -> Digest:
-    """One digest over the files of some roles: sha256 of what `sha256sum` prints for them, sorted by path."""
-    lines = sorted((file.path, file.sha256.hex) for file in files if file.role in roles)
+def files_digest(files: Iterable[LockedFile], roles: tuple[Role, ...] | None = None) -> Digest:
+    """One digest over the files of some roles, or of all: sha256 of what `sha256sum` prints for them, sorted by path."""
+    lines = sorted((file.path, file.sha256.hex) for file in files if roles is None or file.role in roles)
     return Digest.of("".join(f"{sha256}  {path}\n" for path, sha256 in lines).encode())

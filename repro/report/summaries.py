@@ -70,9 +70,15 @@ def build_summary(images: Sequence[tuple[BuiltImage, Sequence[tuple[str, str, in
     sections = [
         _layers(layers, style),
         [line for one, _ in images for line in _built(one, style)],
-        [f"{style.arrow} next: repro verify {style.text(_name(image))}"],
+        [f"{style.arrow} next: {_next(image, style)}"],
     ]
     return _joined(sections)
+
+
+def _next(image: BuiltImage, style: Style) -> str:
+    name = style.text(_name(image))
+    pushed = any(name.startswith(f"{registry}/") for registry in image.place.split(", "))
+    return f"docker pull {name}, then repro verify {name}" if pushed else f"repro verify {name}"
 
 
 def _built(image: BuiltImage, style: Style) -> list[str]:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,14 @@ import requests
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError, ReproError
 from repro.http import Session, broke_off, network_errors, redact
-from repro.progress import Progress, Task
+from repro.progress import Progress, Silent, Task
 from repro.store.downloads import Downloads
 from repro.store.objects import Incoming, ObjectStore
 
 _BLOCK = 1 << 18
 _ATTEMPTS = 3
+_SOON = 1 << 30
+"""Bytes that are hashed within about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ def fetch_all(
         InfrastructureError: Files can't be reached (and none differs), or the disk refuses.
     """
     distinct = {item.sha256: item for item in wanted}
-    total = sum(item.size for item in distinct.values())
-    job = _Job([*stores, cache], cache, sessions, _Meter(progress.start("fetching files", total, "bytes")))
+    places = [*stores, cache]
+    job = _Job(places, cache, sessions, _Meter(_task(distinct.values(), places, progress)))
     outcomes = _concurrently(job, list(distinct.values()), workers)
     found = {digest: outcome for digest, outcome in outcomes.items() if isinstance(outcome, Path)}
     job.meter.finish(f"{len(found)} files")
@@ -72,6 +74,14 @@ def fetch_all(
     if errors:
         raise _together(errors)
     return found
+
+
+def _task(items: Collection[Wanted], places: Sequence[ObjectStore], progress: Progress) -> Task:
+    """Nothing is told of files that are here and soon hashed."""
+    total = sum(item.size for item in items)
+    if any(not any(store.has(item.sha256) for store in places) for item in items):
+        return progress.start("fetching files", total, "bytes")
+    return progress.start("checking files", total, "bytes") if total > _SOON else Silent().start("")
 
 
 class _Meter:
