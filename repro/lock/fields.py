@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from repro.lock.body import SEPARATOR
 from repro.lock.evidence_fields import read_evidence
@@ -32,23 +32,30 @@ from repro.lock.model import (
 from repro.lock.table import Table
 
 
+class _Readers(NamedTuple):
+    """What reads the tables that later formats added fields to."""
+
+    subject: Callable[[Table], Subject]
+    package: Callable[[Table], Package]
+    file: Callable[[Table], LockedFile]
+
+
 def read_1_0(root: Table) -> Lock:
     """What format 1.0 knows; everything later has its default."""
-    return _common(root, _package, _file)
+    return _common(root, _Readers(_subject, _package, _file))
 
 
 def read_1_2(root: Table, predictions: Table) -> Lock:
     """What format 1.2 knows: as 1.1, with evidence."""
     return replace(
-        _later(root, predictions, _package_1_2, _file_1_2),
-        evidence=read_evidence(root),
+        _later(root, predictions, _Readers(_subject_1_2, _package_1_2, _file_1_2)), evidence=read_evidence(root)
     )
 
 
-def _common(root: Table, package: Callable[[Table], Package], file: Callable[[Table], LockedFile]) -> Lock:
+def _common(root: Table, readers: _Readers) -> Lock:
     root.text("version")
     return Lock(
-        subject=_subject(root.table("subject")),
+        subject=readers.subject(root.table("subject")),
         baseline=Baseline(rerun=root.table("baseline").flag("rerun")),
         targets=root.targets("targets"),
         python=_python(root.table("python")),
@@ -56,25 +63,23 @@ def _common(root: Table, package: Callable[[Table], Package], file: Callable[[Ta
         environment=_environment(root.table("environment")),
         policy=_policy(root.table("policy")),
         metrics=tuple(_metric(table) for table in root.tables("metrics")),
-        files=tuple(file(table) for table in root.tables("files")),
+        files=tuple(readers.file(table) for table in root.tables("files")),
         outputs=tuple(root.paths("outputs")),
-        packages=tuple(package(table) for table in root.tables("packages")),
+        packages=tuple(readers.package(table) for table in root.tables("packages")),
         runner=_runner(root.table("runner")),
     )
 
 
 def read_1_1(root: Table, predictions: Table) -> Lock:
     """What format 1.1 knows: the body, and what follows the separator (an empty table where nothing does)."""
-    return _later(root, predictions, _package_1_1, _file)
+    return _later(root, predictions, _Readers(_subject, _package_1_1, _file))
 
 
-def _later(
-    root: Table, predictions: Table, package: Callable[[Table], Package], file: Callable[[Table], LockedFile]
-) -> Lock:
+def _later(root: Table, predictions: Table, readers: _Readers) -> Lock:
     if root.tables("predicted"):
         root.fault("predicted", f"must come after the line {SEPARATOR!r}, which isn't there (are line ends Unix ones?)")
     return replace(
-        _common(root, package, file),
+        _common(root, readers),
         image=_image(root.table("image")),
         system=tuple(_system(table) for table in root.tables("system")),
         modules=_modules(root.optional_table("modules")),
@@ -89,6 +94,10 @@ def _subject(table: Table) -> Subject:
         kernel=table.optional_text("kernel"),
         args=table.texts("args", required=False),
     )
+
+
+def _subject_1_2(table: Table) -> Subject:
+    return replace(_subject(table), root=table.absolute_path("root") if table.has("root") else None)
 
 
 def _python(table: Table) -> Python:

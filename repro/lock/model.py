@@ -31,12 +31,15 @@ class Subject:
         path: POSIX path relative to the project root; its directory is the working directory.
         kernel: Kernelspec name that the notebook asked for; None for a script.
         args: Arguments of a script; empty for a notebook.
+        root: The project's absolute path on the laptop, where its code names that; the image has the run's files there,
+            too.
     """
 
     kind: Literal["notebook", "script"]
     path: str
     kernel: str | None = None
     args: tuple[str, ...] = ()
+    root: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

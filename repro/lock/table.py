@@ -104,6 +104,13 @@ class Table:
             self._check_path(f"{key}[{index}]", value)
         return values
 
+    def absolute_path(self, key: str) -> str:
+        """An absolute POSIX path in its plainest spelling."""
+        value = self.text(key)
+        if value and (not value.startswith("/") or "\0" in value or posixpath.normpath(value) != value or value == "/"):
+            self.fault(key, f"must be an absolute path, not {value!r}")
+        return value
+
     def module_names(self, key: str) -> tuple[str, ...]:
         """An array of dotted names of modules, each once."""
         values = self.texts(key)

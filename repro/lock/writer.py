@@ -85,7 +85,14 @@ def _sections(lock: Lock) -> Iterator[str]:
 def _evaluation(lock: Lock) -> Iterator[str]:
     subject = lock.subject
     yield table(
-        "subject", {"kind": subject.kind, "path": subject.path, "kernel": subject.kernel, "args": subject.args or None}
+        "subject",
+        {
+            "kind": subject.kind,
+            "path": subject.path,
+            "kernel": subject.kernel,
+            "args": subject.args or None,
+            "root": subject.root,
+        },
     )
     yield table("baseline", {"rerun": lock.baseline.rerun})
 

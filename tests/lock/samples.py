@@ -73,7 +73,7 @@ def full_lock() -> Lock:
     """A lock in which every field of the format is used."""
     local = PackageFile("mine-0.1-py3-none-any.whl", digest("mine"), 300, None, ("linux/amd64",))
     return Lock(
-        subject=Subject("notebook", "notebooks/evaluate.ipynb", "python3"),
+        subject=Subject("notebook", "notebooks/evaluate.ipynb", "python3", root="/home/ada/churn"),
         baseline=Baseline(rerun=True),
         targets=("linux/amd64",),
         python=Python(
@@ -172,7 +172,8 @@ def lock_1_1() -> Lock:
     lock = full_lock()
     files = tuple(replace(file, mount=False, source=None) for file in lock.files)
     packages = tuple(replace(package, patched=()) for package in lock.packages)
-    return replace(lock, files=files, packages=packages, evidence=Evidence())
+    subject = replace(lock.subject, root=None)
+    return replace(lock, subject=subject, files=files, packages=packages, evidence=Evidence())
 
 
 def plain_lock() -> Lock:

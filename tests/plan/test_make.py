@@ -14,6 +14,7 @@ from repro.plan import (
     Deb,
     InlineFile,
     Layer,
+    Link,
     ProjectFile,
     Unpack,
     Wheel,
@@ -230,3 +231,10 @@ def test_system_packages_of_the_target_share_a_layer_below_the_environment() -> 
 
 def test_the_encoding_is_the_locks() -> None:
     assert _plan(_lock(image=ImageOptions("zstd"))).encoding == "zstd"
+
+
+def test_a_project_whose_code_names_its_own_path_has_the_runs_files_there() -> None:
+    plain = _lock()
+    named = _lock(subject=replace(plain.subject, root="/home/ada/churn"))
+    more = set(_layer(_plan(named), "environment").items) - set(_layer(_plan(plain), "environment").items)
+    assert more == {Link(PurePosixPath("/home/ada/churn"), "/work")}
