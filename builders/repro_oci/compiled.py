@@ -1,11 +1,14 @@
 """Layers of bytecode: a wheel's modules are compiled once and kept as a tar, from which layers are put together."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from repro.digest import Digest
 from repro.lock import Encoding
+from repro.oci.bodies import Inline
 from repro.oci.entry import Body, Entry
 from repro.oci.image import Image
 from repro.oci.streams import open_plain
@@ -23,6 +26,17 @@ from repro_oci.keys import items_key, packed_tar
 from repro_oci.site import Site
 
 _BUNDLE: Encoding = "tar"
+
+
+def comparable(entries: Sequence[Entry]) -> list[Entry]:
+    """The same, where several packages bring a file with its digest: old namespace packages share an `__init__.py`."""
+    times = Counter(entry.path for entry in entries if entry.body is not None)
+    return [
+        replace(entry, body=Inline(b"".join(entry.body.plain())))
+        if entry.body is not None and times[entry.path] > 1
+        else entry
+        for entry in entries
+    ]
 
 
 class Bytecode:
@@ -59,13 +73,14 @@ class Bytecode:
             InfrastructureError: The image's Python can't be had here, or failed.
         """
         bundles = [(item, self._bundle(item)) for item in layer.items if isinstance(item, Compile)]
-        return [
+        found = [
             entry
             for item, bundle in bundles
             for entry in tar_entries(
                 bundle.path, Content(bundle.blob.digest, bundle.blob.size, f"bytecode of {name_of(item)}")
             )
         ]
+        return comparable(found)
 
     def _bundle(self, item: Compile) -> CachedLayer:
         key = items_key([item], self._plan, self._identity, _BUNDLE)

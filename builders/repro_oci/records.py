@@ -16,6 +16,7 @@ _LENGTHS: Final = {"sha256": 32, "sha384": 48, "sha512": 64}
 """Bytes of the digests that a wheel may use: sha256 or better (binary distribution format)."""
 _SIZE = re.compile(r"[0-9]{1,18}")
 _BASE64 = re.compile(r"[A-Za-z0-9_-]+")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _QUOTED = re.compile(r'[,"]|\A | \Z')
 
 
@@ -121,7 +122,7 @@ def _line(row: Row) -> str:
 
 
 def _base64(digest: Digest) -> str:
-    return base64.urlsafe_b64encode(bytes.fromhex(digest.hex)).rstrip(b"=").decode()
+    return binascii.b2a_base64(bytes.fromhex(digest.hex), newline=False).translate(_URL_SAFE).decode().rstrip("=")
 
 
 def _recorded(digest: str, size: str) -> Recorded | str:

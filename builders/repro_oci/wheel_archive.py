@@ -73,6 +73,8 @@ class WheelArchive:
             self._handle = self._finalizer = None
 
     def _opened(self) -> int:
+        if (handle := self._handle) is not None:
+            return handle
         with self._lock:
             if self._handle is None:
                 self._handle = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
