@@ -164,9 +164,14 @@ def host_of(url: str) -> str:
     return found[1] if found else redact(url)
 
 
+def named_ca(ca_cert: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The CA certificates that `session` takes with these arguments; None for the system's."""
+    return ca_cert or next((Path(environ[name]) for name in _CA_VARIABLES if environ.get(name)), None)
+
+
 def _trust(ca_cert: Path | None, environ: Mapping[str, str]) -> tuple[ssl.SSLContext, str]:
     name = next((name for name in _CA_VARIABLES if environ.get(name)), None)
-    path = ca_cert or (Path(environ[name]) if name else None)
+    path = named_ca(ca_cert, environ)
     if path is None:
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "the system's trust store"
     origin = "--ca-cert" if ca_cert else str(name)

@@ -14,9 +14,9 @@ from repro.progress import Progress, Task
 from repro.registry.client import Registry
 from repro.registry.failures import check_status
 from repro.registry.names import ImageName
-from repro.registry.partial import Partial, alone, partial
 from repro.store import ObjectStore
 from repro.store.downloads import Downloads
+from repro.store.partial import Partial, alone, partial
 
 _WORKERS = 4
 _BLOCK = 1 << 18

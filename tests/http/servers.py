@@ -38,6 +38,7 @@ class Request:
     method: str
     path: str
     headers: dict[str, str]
+    body: bytes = b""
 
 
 class Server:
@@ -79,12 +80,13 @@ def serve(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
 
         def do_GET(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
-            reply = server.reply(Request(self.command, self.path, headers))
+            body = self.rfile.read(int(headers.get("content-length", "0")))
+            reply = server.reply(Request(self.command, self.path, headers, body))
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            if self.command == "GET":
+            if self.command != "HEAD":
                 self.wfile.write(reply.body[: reply.cut])
                 self.wfile.flush()
             if reply.hold is not None:
@@ -92,7 +94,7 @@ def serve(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
             if reply.cut is not None:
                 self.close_connection = True
 
-        do_HEAD = do_GET  # noqa: N815 - as in BaseHTTPRequestHandler
+        do_HEAD = do_POST = do_GET  # noqa: N815 - as in BaseHTTPRequestHandler
 
         def log_message(self, *args: object) -> None:
             pass
@@ -121,11 +123,11 @@ class _Quiet(ThreadingHTTPServer):
 
 def _ranged(request: Request, body: bytes, content_type: str) -> Reply:
     headers = {"Content-Type": content_type}
-    asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
+    asked = re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers.get("range", ""))
     if asked is None:
         return Reply(body, 200, headers)
-    first = int(asked[1])
-    last = int(asked[2]) if asked[2] else len(body) - 1
+    first = int(asked[1]) if asked[1] else max(0, len(body) - int(asked[2]))
+    last = min(int(asked[2]), len(body) - 1) if asked[1] and asked[2] else len(body) - 1
     headers["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
     return Reply(body[first : last + 1], 206, headers)
 
@@ -149,6 +151,8 @@ class Listing:
     sha256: str | None = None
     size: int | None = None
     yanked: str | None = None
+    metadata: str | None = None  # sha256 of the METADATA beside it, "" when only its presence is told
+    requires_python: str = ">=3.8"
 
 
 def html_page(listings: list[Listing], head: str = "") -> bytes:
@@ -157,7 +161,10 @@ def html_page(listings: list[Listing], head: str = "") -> bytes:
         fragment = f"#sha256={one.sha256}" if one.sha256 else ""
         yanked = f' data-yanked="{html.escape(one.yanked)}"' if one.yanked is not None else ""
         href = html.escape(one.href) + fragment
-        links.append(f'<a href="{href}"{yanked} data-requires-python="&gt;=3.8">{one.name}</a><br/>')
+        told = f"sha256={one.metadata}" if one.metadata else "true"
+        beside = "" if one.metadata is None else f' data-core-metadata="{told}"'
+        python = html.escape(one.requires_python)
+        links.append(f'<a href="{href}"{yanked}{beside} data-requires-python="{python}">{one.name}</a><br/>')
     return f"<!DOCTYPE html><html><head>{head}</head><body>{''.join(links)}</body></html>".encode()
 
 
@@ -168,7 +175,9 @@ def json_page(name: str, listings: list[Listing]) -> bytes:
             "url": one.href,
             "hashes": {"sha256": one.sha256} if one.sha256 else {},
             "yanked": False if one.yanked is None else one.yanked or True,
+            "requires-python": one.requires_python,
             **({} if one.size is None else {"size": one.size}),
+            **({} if one.metadata is None else {"core-metadata": {"sha256": one.metadata} if one.metadata else True}),
         }
         for one in listings
     ]

@@ -1,4 +1,4 @@
-"""A blob that is not yet whole, on disk: `partial/<digest>` beside the objects, kept when a download is cut off."""
+"""An object that is not yet whole, on disk: `partial/<digest>` beside the objects, kept when a download is cut off."""
 
 import contextlib
 import hashlib
@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from repro.digest import Digest
 from repro.files import disk_errors
-from repro.store import ObjectStore
+from repro.store.objects import ObjectStore
 
 _BLOCK = 1 << 20
 
