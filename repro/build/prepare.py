@@ -1,7 +1,7 @@
 """Before anything is built: the lock, the project against it, the plan, and the base where it's at hand."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,10 +10,11 @@ from repro.digest import Digest
 from repro.engines import DockerEngine, find_docker
 from repro.errors import InfrastructureError
 from repro.http import Session, per_thread, session
-from repro.lock import Bytecode, Encoding, ImageOptions, Lock, LockedFile, PredictedImage, load_lock
+from repro.lock import Bytecode, Encoding, ImageOptions, Lock, PredictedImage, load_lock
 from repro.plan import BuildPlan, make_plan, runner_sources
+from repro.plan.layers import baked
 from repro.plan.supplies import LockedSupplies
-from repro.progress import Progress, Task
+from repro.progress import Progress
 from repro.registry import Registry
 from repro.store import ObjectStore, artifact_cache, project_store
 
@@ -94,9 +95,8 @@ def open_project(
     if bytecode is not None:
         options = replace(options, bytecode=bytecode, compiled=None)
     root = lock_path.resolve().parent
-    checking = progress.start("checking the project", len(lock.files))
-    files = check_project(_advancing(lock.files, checking), root, project_store(root))
-    checking.finish(f"{len(lock.files)} project files are what the lock says")
+    files = check_project(lock.files, root, project_store(root), progress, lock.evidence.profiles)
+    progress.note(f"{len(baked(lock.files))} project files are what the lock says")
     return Project(root, replace(lock, image=options), body, files, lock.image)
 
 
@@ -124,9 +124,3 @@ def _predicted(project: Project, plan: BuildPlan) -> PredictedImage | None:
         return found
     layers = tuple(replace(layer, blob=None, size=None) for layer in found.layers)
     return replace(found, manifest=None, layers=layers)
-
-
-def _advancing(files: Sequence[LockedFile], task: Task) -> Iterator[LockedFile]:
-    for file in files:
-        yield file
-        task.advance(1, file.path)
