@@ -12,6 +12,11 @@ from .documents import Failure, MeasuredMetric, Value, same_bits
 MOST_DIGITS = 4000
 """Of a whole number: Python 3.11 and later refuse to write or read much longer ones."""
 
+MLFLOW, TENSORBOARD, PRINTED = "mlflow:", "tensorboard:", "printed:"
+"""What the sources of metrics begin with that yield: to files, tagged cells, displays and scraps, and to each other
+in this order: printed, MLflow, TensorBoard."""
+
+_YIELDING = (PRINTED, MLFLOW, TENSORBOARD)
 _TOO_LARGE: int = 10**MOST_DIGITS
 
 
@@ -66,27 +71,38 @@ class Collected:
 def merge(found: Found) -> Collected:
     """One metric a name: equal values from several sources are one, the first source's; different ones are a fault.
 
+    They are only a warning where the later source yields, because that is a by-product or has fewer digits.
     Within one source the last value counts, as when a loop reports the same name again and again.
     """
     by_source: dict[tuple[str, str], MeasuredMetric] = {}
-    problems = list(found.problems)
+    problems, warnings = list(found.problems), list(found.warnings)
     for metric in found.metrics:
         fault = _fault(metric)
         if fault:
-            problems.append(f"{metric.source}: {fault}")
+            (warnings if yields(metric.source) else problems).append(f"{metric.source}: {fault}")
         else:
             by_source[metric.name, metric.source] = metric
     merged: dict[str, MeasuredMetric] = {}
-    for metric in by_source.values():
+    for metric in sorted(by_source.values(), key=lambda metric: _rank(metric.source)):
         known = merged.setdefault(metric.name, metric)
         if not _agree(known.value, metric.value):
-            problems.append(
-                f"{metric.name} is {known.value!r} in {known.source} but {metric.value!r} in {metric.source}"
-            )
-    warnings = tuple(found.warnings)
+            two = f"{metric.name} is {known.value!r} in {known.source} but {metric.value!r} in {metric.source}"
+            if yields(metric.source):
+                warnings.append(f"{two}: the first counts")
+            else:
+                problems.append(two)
     if problems:
-        return Collected((), warnings, metrics_failure(problems))
-    return Collected(tuple(merged.values()), warnings)
+        return Collected((), tuple(warnings), metrics_failure(problems))
+    return Collected(tuple(merged.values()), tuple(warnings))
+
+
+def yields(source: str) -> bool:
+    """Whether a source of metrics gives way to one that somebody declared."""
+    return source.startswith(_YIELDING)
+
+
+def _rank(source: str) -> int:
+    return next((rank for rank, begin in enumerate(_YIELDING, start=1) if source.startswith(begin)), 0)
 
 
 def metrics_failure(problems: Iterable[str]) -> Failure:

@@ -1,4 +1,4 @@
-"""Collects an evaluation's metrics, from files, living cells and outputs, as exactly as they were computed."""
+"""Collects an evaluation's metrics, from places on disk, living cells and outputs, as exactly as they were computed."""
 
 from __future__ import annotations
 
@@ -6,40 +6,58 @@ import ast
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from .documents import MeasuredMetric, decode_value
 from .found import Collected, Found, merge
-from .metrics_files import Stamp, read_metrics_files
 from .metrics_outputs import TAG, displayed_metrics, printed_metrics
+from .metrics_places import Before, read_places
+from .metrics_printed import Printed, is_printed, printed_cells, read_printed
 
 _CURE = "end it in a dict or Series of numbers"
 
 
 def stored_metrics(notebook: Mapping[str, Any] | None, root: Path, metrics_files: Iterable[str]) -> Collected:
-    """The metrics that earlier runs left: in the files on disk and in the notebook's stored outputs. Runs nothing.
+    """The metrics that earlier runs left: in places on disk and in the notebook's stored outputs. Runs nothing.
 
     `notebook` is None for scripts.
     """
-    found = read_metrics_files(root, metrics_files)
+    entries = tuple(metrics_files)
+    found = read_places(root, entries, None)
     if notebook is not None:
         found.extend(printed_metrics(notebook))
         found.extend(displayed_metrics(notebook))
+        found.extend(read_printed(filter(is_printed, entries), printed_cells(notebook)))
     return merge(found)
 
 
 def run_metrics(
     root: Path,
     metrics_files: Iterable[str],
-    before: Mapping[str, Stamp],
+    before: Before,
     tagged: Found,
     notebook: Mapping[str, Any] | None,
+    *,
+    printed: Callable[[], Iterable[Printed]] = tuple,
 ) -> Collected:
-    """The metrics of a run that has just ended: files that it wrote, then what its cells reported while they ran."""
-    found = read_metrics_files(root, metrics_files, before)
+    """The metrics of a run that has just ended.
+
+    Args:
+        root: The project.
+        metrics_files: Where the run leaves metrics, as in the evaluation.
+        before: How these places were before it (`metrics_places.marks`).
+        tagged: What tagged cells reported while they ran.
+        notebook: The executed notebook; None for scripts.
+        printed: Tells what was printed; asked only where something there counts.
+    """
+    entries = tuple(metrics_files)
+    found = read_places(root, entries, before)
     found.extend(tagged)
     if notebook is not None:
         found.extend(displayed_metrics(notebook))
+    wanted = [entry for entry in entries if is_printed(entry)]
+    if wanted:
+        found.extend(read_printed(wanted, printed()))
     return merge(found)
 
 

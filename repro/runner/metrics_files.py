@@ -20,23 +20,18 @@ _YAML_FLOAT = re.compile(
 _YAML_INT = re.compile(r"[-+]?[0-9]+")
 
 
-def stamps(root: Path, names: Iterable[str]) -> dict[str, Stamp]:
-    """For each file what changes whenever it is written, None for those that don't exist."""
-    return {name: _stamp(root / name) for name in names}
-
-
-def read_metrics_files(root: Path, names: Iterable[str], before: Mapping[str, Stamp] | None = None) -> Found:
+def read_metrics_files(root: Path, names: Iterable[str], before: Mapping[str, object] | None = None) -> Found:
     """What the files say.
 
     Args:
         root: Project root.
         names: Paths relative to it; those that don't exist are passed over.
-        before: `stamps` from before the run: files that are still the same are not this run's and are left out with
-            a warning. None takes all.
+        before: `file_stamp` of each from before the run: files that are still the same are not this run's and are
+            left out with a warning. None takes all.
     """
     found = Found()
     for name in names:
-        stamp = _stamp(root / name)
+        stamp = file_stamp(root / name)
         if stamp is None:
             continue
         if before is not None and before.get(name) == stamp:
@@ -61,7 +56,8 @@ def _read(path: Path, name: str) -> Found:
     return found
 
 
-def _stamp(path: Path) -> Stamp:
+def file_stamp(path: Path) -> Stamp:
+    """What changes whenever a file is written; None when there is none."""
     try:
         info = path.stat()
     except OSError:

@@ -8,8 +8,9 @@ import pytest
 
 from repro.runner.documents import MeasuredMetric, RunRecord
 from repro.runner.metrics import stored_metrics
-from repro.runner.metrics_files import read_metrics_files, stamps
+from repro.runner.metrics_files import file_stamp, read_metrics_files
 from repro.runner.metrics_outputs import METRICS_MIME, SCRAP_MIME, read_repr
+from repro.runner.metrics_printed import pattern_entry
 
 FLOAT32_TENTH = 0.10000000149011612
 
@@ -293,7 +294,7 @@ def test_metrics_that_no_document_can_hold(tmp_path, text, problem):
 def test_a_file_of_an_earlier_run_is_left_out_even_with_its_time_put_back(tmp_path):
     file = tmp_path / "m.json"
     file.write_text('{"a": 1}')
-    before = stamps(tmp_path, ["m.json", "none.json"])
+    before = {name: file_stamp(tmp_path / name) for name in ("m.json", "none.json")}
     assert read_metrics_files(tmp_path, ["m.json", "none.json"], before).metrics == []
     times = file.stat()
     file.write_text('{"a": 2}')
@@ -344,3 +345,13 @@ def test_stored_metrics(tmp_path):
 
 def test_stored_metrics_of_a_script(tmp_path):
     assert stored_metrics(None, tmp_path, ["metrics.json"]).metrics == ()
+
+
+def test_what_was_printed_counts_where_it_is_asked_for(bench):
+    entries = (pattern_entry("auc", r"AUC: (\S+)"), pattern_entry("loss", r"loss=(\S+)"))
+    record = bench.script("print('AUC: 0.5')\nprint('AUC: 0.75', flush=True)", metrics_files=entries)
+    assert record.metrics == (MeasuredMetric("auc", 0.75, "printed:output.log"),)
+    assert record.warnings[0] == "metrics.patterns.loss: nothing that was printed matches 'loss=(\\\\S+)'"
+    record = bench.notebook("print('AUC: 0.5')", ("auc = 0.5123", "metrics"), "'loss=1'", metrics_files=entries)
+    assert record.metrics == (MeasuredMetric("auc", 0.5123, "cell:2"), MeasuredMetric("loss", "1'", "printed:3"))
+    assert record.warnings[0] == "auc is 0.5123 in cell:2 but 0.5 in printed:1: the first counts"
