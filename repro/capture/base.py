@@ -75,7 +75,7 @@ def resolve_base(
         InfrastructureError: There is no base: nothing configured, no registry, nothing labelled in the engine.
         IntegrityError: A registry sent something else than it names.
     """
-    search = _Search(_image_platform(interpreter), engine, registry or Registry(), progress)
+    search = _Search(image_platform(interpreter), engine, registry or Registry(), progress)
     wanted = configured or environ.get(VARIABLE)
     if wanted and is_location(wanted):
         base = _from_location(wanted, search.platform, root, cache or artifact_cache(environ))
@@ -87,8 +87,8 @@ def resolve_base(
     return base
 
 
-def _image_platform(interpreter: Interpreter) -> str:
-    """Images are Linux's, also when the laptop isn't."""
+def image_platform(interpreter: Interpreter) -> str:
+    """The platform of an image for this machine: Linux's, also when the laptop isn't."""
     return f"linux/{platform_of(interpreter).partition('/')[2]}"
 
 

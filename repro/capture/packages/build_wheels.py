@@ -1,13 +1,15 @@
-"""Source trees of editable installs → wheels, built by their own backends (PEP 517) with the kernel's interpreter.
+"""Source trees of editable installs, and source distributions → wheels, built by their own backends (PEP 517).
 
-The tree is copied first, so that nothing is left in it, and the result is normalised, so that the same tree gives
-the same bytes.
+The kernel's interpreter runs the build. A tree is copied first, so that nothing is left in it, and the result is
+normalised, so that the same source gives the same bytes.
 """
 
+import importlib.metadata
 import os
 import re
 import shutil
 import sys
+import tarfile
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -18,6 +20,7 @@ from subprocess import CalledProcessError
 from tempfile import TemporaryDirectory
 
 from build import BuildBackendException, BuildException, ProjectBuilder
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from repro.capture.model import Distribution, Interpreter
@@ -72,6 +75,52 @@ def build_wheel(
             return _normalise(archive, distribution, source_tree, destination)
 
 
+def build_sdist(
+    sdist: Path, distribution: Distribution, interpreter: Interpreter, destination: Path, scratch: Path
+) -> tuple[Path, tuple[str, ...]]:
+    """Build a wheel of a source distribution, as installers do. The same requirements give the same bytes.
+
+    Args:
+        sdist: A `.tar.gz` or `.zip` with one directory in it.
+        distribution: What is installed from it.
+        interpreter: The environment that it is installed in; its interpreter runs the build.
+        destination: Directory for the wheel.
+        scratch: Directory for the source and the build environment; both are removed.
+
+    Returns:
+        Path of the wheel in `destination`, and what it was built with, as sorted `name==version`.
+
+    Raises:
+        CaptureError: It can't be unpacked, doesn't build, or builds another version than its name says.
+        InfrastructureError: The build environment can't be made.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="build-", dir=scratch) as name:
+        room = Path(name)
+        tree = _unpacked(sdist, room / "source", distribution)
+        environment = _BuildEnvironment.create(interpreter, room)
+        built = _build(tree, environment, distribution, Path(sdist.name))
+        with zipfile.ZipFile(built) as archive:
+            return _normalise(archive, distribution, Path(sdist.name), destination), environment.installed()
+
+
+def _unpacked(sdist: Path, folder: Path, distribution: Distribution) -> Path:
+    """The directory that the archive holds. Members that would leave it are refused (PEP 706)."""
+    try:
+        if zipfile.is_zipfile(sdist):
+            with zipfile.ZipFile(sdist) as archive:
+                archive.extractall(folder)  # noqa: S202 - zipfile drops `..` and leading slashes
+        else:
+            with tarfile.open(sdist) as tar:
+                tar.extractall(folder, filter="data")
+        (tree,) = (path for path in folder.iterdir() if path.is_dir())
+    except (OSError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise CaptureError(
+            f"the source of {distribution.name} {distribution.version} can't be unpacked: {error}", where=sdist.name
+        ) from error
+    return tree
+
+
 def _build(tree: Path, environment: "_BuildEnvironment", distribution: Distribution, source_tree: Path) -> Path:
     runner = _Runner()
     out = environment.folder.with_name("wheel")
@@ -85,10 +134,10 @@ def _build(tree: Path, environment: "_BuildEnvironment", distribution: Distribut
             return Path(builder.build("wheel", out))
     except (BuildException, BuildBackendException) as error:
         raise CaptureError(
-            f"{distribution.name} is an editable install and its source does not build into a wheel",
+            f"the source of {distribution.name} does not build into a wheel",
             where=str(source_tree),
             details="\n".join([*runner.tail(), str(error)]),
-            fix="Make `python -m build --wheel` succeed in that directory, then capture again.",
+            fix="Make `python -m build --wheel` succeed there, then capture again.",
         ) from error
 
 
@@ -138,11 +187,17 @@ class _BuildEnvironment:
             if done.returncode:
                 raise _requirements_error(done)
 
+    def installed(self) -> tuple[str, ...]:
+        """What builds used, as sorted `name==version`."""
+        (site,) = {path.resolve() for path in self.folder.glob("**/site-packages")}
+        found = importlib.metadata.distributions(path=[str(site)])
+        return tuple(sorted(f"{canonicalize_name(one.name)}=={one.version}" for one in found))
+
 
 def _requirements_error(done: Completed) -> InfrastructureError:
     problem = failure(done)
     return InfrastructureError(
-        "the build requirements of an editable install can't be installed",
+        "the requirements for building a wheel can't be installed",
         details=problem.details,
         fix="Check the network and the package index that pip or uv is configured to use.",
     )
@@ -165,7 +220,7 @@ def _installer(interpreter: Interpreter, python: Path) -> tuple[str, ...]:
         if (Path(entry) / "pip" / "__main__.py").is_file():
             return (sys.executable, str(Path(entry) / "pip"), "--python", str(python), *arguments)
     raise InfrastructureError(
-        "no pip 22.3 or later and no uv was found to install the build requirements of an editable install",
+        "no pip 22.3 or later and no uv was found to install the requirements for building a wheel",
         fix="Install pip in the notebook's environment, or uv on the PATH.",
     )
 

@@ -1,6 +1,6 @@
 """Which published wheel stands for an installed distribution on a target. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,11 +25,13 @@ class Chosen:
         file: The published file.
         how: "same" has the tags of the installed one; "compatible" is the best that the target can run.
         doubts: What the author should know, one sentence each.
+        others: Other files that are as good by all that their names say.
     """
 
     file: IndexFile
     how: Literal["same", "compatible"]
     doubts: tuple[str, ...] = ()
+    others: tuple[IndexFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,9 @@ def choose(
 ) -> Chosen | Unlockable:
     """The wheel for one target.
 
-    The one whose tags are exactly those of the installed WHEEL file, when the target can run it. When the target
-    could run the installed one but no such file is published, the installed one was built somewhere else, and nothing
-    stands for it. Otherwise (another platform, or no WHEEL file) the best wheel for the target.
+    The one whose tags, and build number, are exactly those of the installed WHEEL file, when the target can run it.
+    When the target could run the installed one but no such file is published, the installed one was built somewhere
+    else, and nothing stands for it. Otherwise (another platform, or no WHEEL file) the best wheel for the target.
 
     Args:
         distribution: What is installed.
@@ -109,9 +111,17 @@ def choose(
     if runs_here:
         same = [wheel for wheel in readable if wheel.tags == installed]
         if same:
-            return _chosen(same, "same", ())
+            return _chosen([wheel for wheel in same if wheel.number == distribution.build] or same, "same", ())
         return _missing(distribution, files, target, built_here=True)
     return _best(distribution, files, target, readable, ranks)
+
+
+def best_wheel(files: Sequence[IndexFile], tags: Sequence[Tag]) -> IndexFile | None:
+    """The wheel of a release that an installer would take on a target, when there is any."""
+    ranks = {tag: rank for rank, tag in enumerate(tags)}
+    wheels = [_Wheel.parse(file) for file in files if file.name.endswith(".whl")]
+    best = _ranked([wheel for wheel in wheels if wheel is not None], ranks)
+    return _chosen(best, "compatible", ()).file if best else None
 
 
 def best_compatible(
@@ -137,18 +147,30 @@ class _Wheel:
             return None
         return cls(file, build, tags)
 
+    @property
+    def number(self) -> str:
+        """The build tag as a WHEEL file says it, "" without one."""
+        return "".join(map(str, self.build))
+
 
 def _best(
     distribution: Distribution, files: Sequence[IndexFile], target: str, wheels: Sequence[_Wheel], ranks: dict[Tag, int]
 ) -> Chosen | Unlockable:
+    best = _ranked(wheels, ranks)
+    if not best:
+        return _missing(distribution, files, target, built_here=False)
+    doubts = () if distribution.tags else ("it has no WHEEL file, so which wheel was installed can't be told",)
+    return _chosen(best, "compatible", doubts)
+
+
+def _ranked(wheels: Sequence[_Wheel], ranks: Mapping[Tag, int]) -> list[_Wheel]:
+    """Those with the most specific tag that the target can run; none when it can run none."""
+
     def rank(wheel: _Wheel) -> int:
         return min((ranks[tag] for tag in wheel.tags if tag in ranks), default=len(ranks))
 
     best = min(map(rank, wheels), default=len(ranks))
-    if best == len(ranks):
-        return _missing(distribution, files, target, built_here=False)
-    doubts = () if distribution.tags else ("it has no WHEEL file, so which wheel was installed can't be told",)
-    return _chosen([wheel for wheel in wheels if rank(wheel) == best], "compatible", doubts)
+    return [] if best == len(ranks) else [wheel for wheel in wheels if rank(wheel) == best]
 
 
 def _chosen(wheels: Sequence[_Wheel], how: Literal["same", "compatible"], doubts: tuple[str, ...]) -> Chosen:
@@ -156,10 +178,15 @@ def _chosen(wheels: Sequence[_Wheel], how: Literal["same", "compatible"], doubts
     newest = max(wheel.build or (0, "") for wheel in wheels)
     equals = [wheel.file for wheel in wheels if (wheel.build or (0, "")) == newest]
     first = equals[0]
-    for other in equals[1:]:
-        if other.name == first.name and None not in {other.sha256, first.sha256} and other.sha256 != first.sha256:
+    others = tuple(file for file in (wheel.file for wheel in wheels) if _differ(file, first))
+    for other in others:
+        if other.name == first.name:
             doubts += (f"{first.index} and {other.index} have different files named {first.name}; the first is taken",)
-    return Chosen(first, how, doubts)
+    return Chosen(first, how, doubts, others)
+
+
+def _differ(one: IndexFile, other: IndexFile) -> bool:
+    return one.name != other.name or (None not in {one.sha256, other.sha256} and one.sha256 != other.sha256)
 
 
 def _missing(distribution: Distribution, files: Sequence[IndexFile], target: str, *, built_here: bool) -> Unlockable:

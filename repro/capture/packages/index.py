@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import requests
 from packaging.utils import canonicalize_name
 
+from repro.capture.packages.local_pages import is_there, local_page, local_path
 from repro.capture.packages.settings import IndexSettings
-from repro.capture.packages.simple import ACCEPT, ListedFile, list_directory, of_release, parse_page
+from repro.capture.packages.simple import ACCEPT, ListedFile, Page, of_release, release_of
+from repro.capture.packages.sizes import Sizes
 from repro.digest import Digest
 from repro.errors import InfrastructureError
 from repro.http import Session, network_errors, per_thread, redact, session
@@ -39,6 +40,8 @@ class IndexFile:
         size: Bytes, or None while they aren't known.
         yanked: Why it was withdrawn (may be ""); None when it wasn't.
         index: The index that lists it, fit to be shown.
+        requires_python: Specifier of the Pythons that it is for, or "".
+        metadata: Whether its METADATA is published beside it, and with which digest (PEP 658).
     """
 
     name: str
@@ -47,11 +50,13 @@ class IndexFile:
     size: int | None
     yanked: str | None
     index: str
+    requires_python: str = ""
+    metadata: Digest | bool = False
 
     @property
     def local_path(self) -> Path | None:
         """The file on this machine when it is published by path only, else None."""
-        return _local_path(self.url)
+        return local_path(self.url)
 
 
 class IndexClient:
@@ -78,9 +83,10 @@ class IndexClient:
         self.settings = settings
         self._cache = cache or artifact_cache()
         self._progress = progress or Silent()
-        self._pages: dict[tuple[str, str], list[ListedFile]] = {}
+        self._pages: dict[tuple[str, str], Page | list[ListedFile]] = {}
         self._lock = threading.Lock()
         kept = pages or http_cache()
+        self._sizes = Sizes(kept / "sizes.json")
         self._page_session = self._sessions(kept)
         self.file_sessions = self._sessions(None)
 
@@ -89,7 +95,7 @@ class IndexClient:
         wanted = sorted({(str(canonicalize_name(name)), version) for name, version in releases})
         places = [*self.settings.indexes, *self.settings.find_links]
         pages = {(place, "" if place in self.settings.find_links else name) for place in places for name, _ in wanted}
-        _concurrently(lambda page: self._page(*page), sorted(pages))
+        concurrently(lambda page: self._page(*page), sorted(pages))
         return {release: self.files(*release) for release in wanted}
 
     def files(self, name: str, version: str) -> list[IndexFile]:
@@ -103,12 +109,50 @@ class IndexClient:
         """
         project = str(canonicalize_name(name))
         found = [
-            IndexFile(file.name, file.url, file.sha256 or self._local_digest(file), file.size, file.yanked, index)
+            self._index_file(file, index)
             for place, page, index in self._places(project)
-            for file in of_release(self._page(place, page), project, version)
-            if _is_there(file)
+            for file in of_release(self._listed(place, page, version), project, version)
+            if is_there(file)
         ]
         return _distinct(found)
+
+    def versions(self, name: str) -> list[str]:
+        """Every version that any index has a file of, in canonical form and no particular order."""
+        project = str(canonicalize_name(name))
+        listed = (file for place, page, _ in self._places(project) for file in self._listed(place, page))
+        found = (release_of(file.name, project) for file in listed)
+        return list(dict.fromkeys(version for version in found if version is not None))
+
+    def text(self, url: str) -> bytes | None:
+        """A small document beside a file, from the cache of answers where that may be; None when there is none.
+
+        Raises:
+            InfrastructureError: It can't be reached.
+        """
+        asking = self._page_session()
+        with network_errors(url, asking.trust):
+            response = asking.get(url)
+        if response.status_code in _ABSENT:
+            return None
+        _check(response, url)
+        return response.content
+
+    def kept(self, file: IndexFile) -> Path | None:
+        """The file on this machine, where it is published by path or was downloaded before."""
+        if file.local_path is not None:
+            return file.local_path
+        path = None if file.sha256 is None else self._cache.path(file.sha256)
+        return path if path is not None and path.is_file() else None
+
+    def download(self, file: IndexFile) -> Path:
+        """The whole file, in the cache. Raises InfrastructureError: it can't be reached, or isn't what is announced."""
+        known = self.kept(file)
+        if known is not None:
+            return known
+        sha256 = self._download(file).sha256
+        if sha256 is None:
+            raise AssertionError(file.name)  # what was downloaded has a digest
+        return self._cache.path(sha256)
 
     def complete(self, files: Iterable[IndexFile]) -> dict[IndexFile, IndexFile]:
         """The same files with digest and size known: from the index, else by HEAD, else by downloading them.
@@ -117,7 +161,9 @@ class IndexClient:
             InfrastructureError: A file can't be reached.
         """
         wanted = sorted(set(files), key=lambda file: (file.name, file.url))
-        return dict(zip(wanted, _concurrently(self._complete, wanted), strict=True))
+        found = concurrently(self._complete, wanted)
+        self._sizes.save()
+        return dict(zip(wanted, found, strict=True))
 
     def _places(self, project: str) -> list[tuple[str, str, str]]:
         return [
@@ -129,30 +175,38 @@ class IndexClient:
         credentials = (*self.settings.indexes, *self.settings.find_links)
         return per_thread(lambda: session(ca_cert=self.settings.ca_cert, cache=pages, credentials=credentials))
 
-    def _page(self, place: str, project: str) -> list[ListedFile]:
-        """What one page lists, asked for once; `project` is "" for a find-links place."""
+    def _listed(self, place: str, project: str, version: str | None = None) -> list[ListedFile]:
+        """What one page lists, or of that what can belong to a version; `project` is "" for a find-links place."""
+        page = self._page(place, project)
+        return page.files(version) if isinstance(page, Page) else page
+
+    def _page(self, place: str, project: str) -> Page | list[ListedFile]:
+        """One page, asked for once."""
         key = (place, project)
         with self._lock:
             if key in self._pages:
                 return self._pages[key]
         url = f"{place}/{project}/" if project else place
-        path = _local_path(url)
-        files = self._request_page(url) if path is None else _local_page(path, url)
+        path = local_path(url)
+        found = self._request_page(url) if path is None else local_page(path, url)
         with self._lock:
-            return self._pages.setdefault(key, files)
+            return self._pages.setdefault(key, found)
 
-    def _request_page(self, url: str) -> list[ListedFile]:
+    def _request_page(self, url: str) -> Page | list[ListedFile]:
         asking = self._page_session()
         with network_errors(url, asking.trust):
             response = asking.get(url, headers={"Accept": ACCEPT})
         if response.status_code in _ABSENT:
             return []
         _check(response, url)
-        return parse_page(response.content, response.headers.get("Content-Type", ""), response.url)
+        return Page(response.content, response.headers.get("Content-Type", ""), response.url)
 
-    def _local_digest(self, file: ListedFile) -> Digest | None:
-        path = _local_path(file.url)
-        return None if path is None else Digest.of_file(path)
+    def _index_file(self, file: ListedFile, index: str) -> IndexFile:
+        path = local_path(file.url)
+        sha256 = file.sha256 or (None if path is None else Digest.of_file(path))
+        return IndexFile(
+            file.name, file.url, sha256, file.size, file.yanked, index, file.requires_python, file.metadata
+        )
 
     def _complete(self, file: IndexFile) -> IndexFile:
         path = file.local_path
@@ -162,8 +216,11 @@ class IndexClient:
             return self._download(file)
         if file.size is None:
             cached = self._cache.path(file.sha256)
-            size = cached.stat().st_size if cached.is_file() else self._size(file.url)
-            return replace(file, size=size) if size is not None else self._download(file)
+            size = cached.stat().st_size if cached.is_file() else self._sizes.get(file.sha256) or self._size(file.url)
+            if size is None:
+                return self._download(file)
+            self._sizes.add(file.sha256, size)
+            return replace(file, size=size)
         return file
 
     def _size(self, url: str) -> int | None:
@@ -211,27 +268,6 @@ def _check(response: requests.Response, url: str) -> None:
     )
 
 
-def _local_path(url: str) -> Path | None:
-    parts = urlsplit(url)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
-
-
-def _is_there(file: ListedFile) -> bool:
-    path = _local_path(file.url)
-    return path is None or path.is_file()
-
-
-def _local_page(path: Path, url: str) -> list[ListedFile]:
-    """A page of an index or of find-links on disk: `index.html` of a directory, an HTML file, or the directory."""
-    page = path / "index.html" if path.is_dir() else path
-    try:
-        if page.is_file():
-            return parse_page(page.read_bytes(), "text/html", f"{url.rstrip('/')}/" if path.is_dir() else url)
-        return list_directory(path) if path.is_dir() else []
-    except OSError as error:
-        raise InfrastructureError(f"can't read an index page: {error.strerror}", where=str(page)) from error
-
-
 def _distinct(files: Sequence[IndexFile]) -> list[IndexFile]:
     """Each content of a name once, in its first place, by https where any index has it so."""
     kept: dict[tuple[str, Digest | str], IndexFile] = {}
@@ -246,7 +282,8 @@ def _is_public(file: IndexFile) -> bool:
     return urlsplit(file.url).scheme == "https"
 
 
-def _concurrently(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+def concurrently(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    """The results in the order of the items, a few at a time; the first fault ends it."""
     pool = ThreadPoolExecutor(_WORKERS, "index")
     try:
         return list(pool.map(work, items))

@@ -1,50 +1,23 @@
 """Installed distributions → locked packages, at exactly the installed versions. Never a resolve, and none left out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-
-from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from dataclasses import dataclass
+from pathlib import Path
 
 from repro.capture.model import Distribution, Interpreter
-from repro.capture.packages.choose import (
-    MACHINES,
-    Chosen,
-    Unlockable,
-    abi_tag,
-    best_compatible,
-    choose,
-    target_tags,
-)
+from repro.capture.packages.choose import Chosen, Unlockable, abi_tag, best_compatible, choose, target_tags
+from repro.capture.packages.cures import explain
+from repro.capture.packages.drafts import Draft, Tags, runs_on
 from repro.capture.packages.index import IndexClient, IndexFile
 from repro.capture.packages.origins import LocalWheel
-from repro.capture.packages.simple import canonical_version
-from repro.capture.packages.sources import index_source
-from repro.digest import Digest
-from repro.errors import CaptureError, IntegrityError
-from repro.http import redact
-from repro.lock import Origin, Package, PackageFile
+from repro.capture.packages.record_match import doubtful, installed_file, readable
+from repro.capture.packages.retarget import Releases, Retargeted, is_foreign, retarget
+from repro.errors import CaptureError
+from repro.lock import Package
 from repro.progress import Progress
 from repro.store import ObjectStore
 
-_MOST_NAMES = 4
-_TORCH_INDEX = "https://download.pytorch.org/whl/"
-_Tags = Mapping[str, Sequence[Tag]]
-
-
-@dataclass(slots=True)
-class _Draft:
-    """What is known so far of one package: a wheel made here, and published files, each with their targets."""
-
-    distribution: Distribution
-    local: LocalWheel | None = None
-    local_targets: list[str] = field(default_factory=list)
-    published: dict[IndexFile, list[str]] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def label(self) -> str:
-        return f"{self.distribution.name} {self.distribution.version}"
+_NOWHERE = Path()
 
 
 def lock_packages(
@@ -54,11 +27,12 @@ def lock_packages(
     glibc: str,
     client: IndexClient,
     local_wheels: Callable[[Distribution], LocalWheel | None],
-    built_wheels: Callable[[Distribution], LocalWheel],
+    built_wheels: Callable[[Distribution, Sequence[IndexFile]], LocalWheel],
     store: ObjectStore,
     progress: Progress,
+    preferred: Mapping[str, str] | None = None,
 ) -> tuple[Package, ...]:
-    """Lock everything that is installed, sorted by name.
+    """Lock everything that is installed, and what another platform needs beside it, sorted by name.
 
     Args:
         interpreter: The captured environment.
@@ -67,12 +41,14 @@ def lock_packages(
         client: The package indexes.
         local_wheels: Makes the wheel of an editable, local, VCS or direct-URL install; None for any other
             (`origins.local_wheel`).
-        built_wheels: Makes the wheel of an install that no published wheel stands for (`origins.built_wheel`).
+        built_wheels: Makes the wheel of an install that no published wheel stands for, given the files of its release
+            (`origins.built_wheel`).
         store: The project's object store, which receives what has no public source.
-        progress: Told of each package, and of doubts.
+        progress: Told of each package, of doubts, and of how other platforms differ from the laptop.
+        preferred: Versions to take for what other platforms need beside the installed packages, where they fit.
 
     Raises:
-        CaptureError: Packages can't be locked; `problems` names each with its version, the reason and the cure.
+        CaptureError: Packages can't be locked; `problems` names each with its version, the reason and the cures.
         InfrastructureError: An index can't be reached.
         IntegrityError: A file on this machine is not the one that its index page announces.
     """
@@ -81,210 +57,161 @@ def lock_packages(
         target: target_tags(interpreter.version, interpreter.implementation, target, glibc, abi) for target in targets
     }
     task = progress.start("locking packages", len(interpreter.distributions))
-    drafts = [_Draft(distribution) for distribution in interpreter.distributions]
+    drafts = [Draft(distribution) for distribution in interpreter.distributions]
     for draft in drafts:
-        _take_local(draft, local_wheels, tags)
+        draft.make_local(local_wheels)
     rest = [draft for draft in drafts if draft.local is None and not draft.problems]
     releases = client.look_up((draft.distribution.name, draft.distribution.version) for draft in rest)
-    for draft in rest:
-        files = releases[draft.distribution.name, draft.distribution.version]
-        _take_published(draft, files, tags, built_wheels, progress)
+    platforms = _Platforms(interpreter, tags, releases, client, progress)
+    plans, problems = platforms.plans(preferred or {})
+    taking = _Taking(interpreter, tags, client, built_wheels, progress)
+    for draft in drafts:
+        there = {target: tags[target] for target in tags if draft.distribution.name not in plans[target].dropped}
+        if draft.local is not None:
+            draft.place_local(draft.local, there)
+        elif not draft.problems:
+            taking.published(draft, releases[draft.distribution.name, draft.distribution.version], there)
         task.advance(detail=draft.label)
-    _raise_problems(drafts, client)
+    drafts += _added(plans)
+    _raise_problems(drafts, problems, client)
     completed = client.complete(file for draft in drafts for file in draft.published)
-    packages = [_package(draft, completed, store, progress) for draft in drafts]
+    packages = [draft.package(completed, store, progress) for draft in drafts if draft.locked]
     task.finish(f"{len(packages)} packages")
     return tuple(sorted(packages, key=lambda package: package.name))
 
 
-def _take_local(draft: _Draft, make: Callable[[Distribution], LocalWheel | None], tags: _Tags) -> None:
-    try:
-        draft.local = make(draft.distribution)
-    except CaptureError as error:
-        draft.problems.append(_sentence(draft.label, error))
-        return
-    if draft.local is None:
-        return
-    for target in tags:
-        if _runs_on(draft.local, tags[target]):
-            draft.local_targets.append(target)
-        else:
-            draft.problems.append(
-                f"{draft.label}: its wheel {draft.local.path.name}, made on this machine, does not run on {target}; "
-                f"lock for this machine's platform only, or publish a wheel for {target}"
-            )
+@dataclass(frozen=True, slots=True)
+class _Platforms:
+    """How the environment differs on each target, and who is told."""
 
+    interpreter: Interpreter
+    tags: Tags
+    releases: Releases
+    client: IndexClient
+    progress: Progress
 
-def _take_published(
-    draft: _Draft,
-    files: Sequence[IndexFile],
-    tags: _Tags,
-    make: Callable[[Distribution], LocalWheel],
-    progress: Progress,
-) -> None:
-    missing: list[Unlockable] = []
-    for target, runnable in tags.items():
-        choice = choose(draft.distribution, files, target, runnable)
-        if isinstance(choice, Chosen):
-            _take(draft, choice, target, progress)
-        else:
-            missing.append(choice)
-    if any(one.built_here for one in missing) or (missing and not draft.distribution.tags):
-        _take_built(draft, missing, make, tags, progress)
-        missing = [] if draft.problems else [one for one in missing if one.target not in draft.local_targets]
-    for one in missing:
-        choice = best_compatible(draft.distribution, files, one.target, tags[one.target])
-        if isinstance(choice, Chosen):
-            _take(draft, choice, one.target, progress)
-        else:
-            draft.problems.append(_explain(one))
+    def plans(self, preferred: Mapping[str, str]) -> tuple[dict[str, Retargeted], list[str]]:
+        """The differences by target, none on the laptop's own platform, and what stands in the way."""
+        plans = {target: Retargeted({}, ()) for target in self.tags}
+        problems = []
+        liked = dict(preferred)
+        for target in self.tags:
+            if not is_foreign(self.interpreter, target):
+                continue
+            try:
+                plans[target] = self._plan(target, liked)
+            except CaptureError as error:
+                problems.append(f"{error.what}: {', '.join(error.problems)}; {error.fix}")
+            liked |= {one.name: one.version for one in plans[target].added}
+            self._tell(target, plans[target])
+        return plans, problems
 
-
-def _take(draft: _Draft, choice: Chosen, target: str, progress: Progress) -> None:
-    draft.published.setdefault(choice.file, []).append(target)
-    for doubt in choice.doubts:
-        progress.warn(f"{draft.label}: {doubt}")
-
-
-def _take_built(
-    draft: _Draft,
-    missing: Sequence[Unlockable],
-    make: Callable[[Distribution], LocalWheel],
-    tags: _Tags,
-    progress: Progress,
-) -> None:
-    """Let a wheel made from the installed files stand for what no index has."""
-    try:
-        made = make(draft.distribution)
-    except CaptureError as error:
-        draft.problems.append(_sentence(draft.label, error))
-        return
-    draft.local = made
-    progress.warn(f"{draft.label} {missing[0].reason}: locked as a wheel made from the installed files")
-    draft.local_targets += [one.target for one in missing if _runs_on(made, tags[one.target])]
-
-
-def _runs_on(wheel: LocalWheel, tags: Sequence[Tag]) -> bool:
-    try:
-        _, _, _, own = parse_wheel_filename(wheel.path.name)
-    except InvalidWheelFilename:
-        return False
-    return not own.isdisjoint(tags)
-
-
-def _package(
-    draft: _Draft, completed: Mapping[IndexFile, IndexFile], store: ObjectStore, progress: Progress
-) -> Package:
-    distribution = draft.distribution
-    files = [
-        *_local_files(draft, store, progress),
-        *(_published_file(completed[file], targets, store) for file, targets in draft.published.items()),
-    ]
-    _warn_of_yanked(draft, progress)
-    origin, source = _origin(draft)
-    return Package(
-        name=distribution.name,
-        version=_version(draft, progress),
-        origin=origin,
-        source=source,
-        files=tuple(sorted(files, key=lambda file: file.name)),
-        requested=distribution.requested,
-    )
-
-
-def _origin(draft: _Draft) -> tuple[Origin, str]:
-    if draft.local is not None:
-        return draft.local.origin, draft.local.source
-    first = next(iter(draft.published))
-    return ("index", index_source(first.index)) if first.local_path is None else ("local", first.name)
-
-
-def _local_files(draft: _Draft, store: ObjectStore, progress: Progress) -> list[PackageFile]:
-    wheel = draft.local
-    if wheel is None:
-        return []
-    for warning in wheel.warnings:
-        progress.warn(f"{draft.label}: {warning}")
-    digest = store.add_file(wheel.path)
-    store.offer_wheel(digest, wheel.path.name)
-    targets = tuple(sorted(draft.local_targets))
-    return [PackageFile(wheel.path.name, digest, wheel.path.stat().st_size, None, targets)]
-
-
-def _published_file(file: IndexFile, targets: Iterable[str], store: ObjectStore) -> PackageFile:
-    if file.sha256 is None or file.size is None:
-        raise AssertionError(file.name)  # IndexClient.complete filled both in
-    ordered = tuple(sorted(targets))
-    if file.local_path is None:
-        return PackageFile(file.name, file.sha256, file.size, redact(file.url), ordered)
-    return PackageFile(file.name, _keep(file, file.sha256, store), file.size, None, ordered)
-
-
-def _keep(file: IndexFile, announced: Digest, store: ObjectStore) -> Digest:
-    """Copy a file that only this machine has into the store. Raises IntegrityError when it isn't what its page says."""
-    path = file.local_path
-    if path is None:
-        raise AssertionError(file.name)
-    digest = store.add_file(path)
-    if digest != announced:
-        raise IntegrityError(
-            f"{path.name} is not the file that its index announces: expected {announced}, found {digest}",
-            where=str(path),
-            fix="Repair the local index.",
+    def _plan(self, target: str, preferred: Mapping[str, str]) -> Retargeted:
+        return retarget(
+            self.interpreter,
+            target,
+            self.tags[target],
+            releases=self.releases,
+            client=self.client,
+            preferred=preferred,
         )
-    store.offer_wheel(digest, file.name)
-    return digest
+
+    def _tell(self, target: str, plan: Retargeted) -> None:
+        versions = {one.name: one.version for one in self.interpreter.distributions}
+        dropped = [f"{name} {versions[name]} ({reason})" for name, reason in sorted(plan.dropped.items())]
+        added = [f"{one.name} {one.version} (for {', '.join(one.parents)})" for one in plan.added]
+        if dropped:
+            self.progress.warn(f"{target} leaves out {_count(dropped)}: {'; '.join(dropped)}")
+        if added:
+            self.progress.warn(f"{target} adds {_count(added)} that never ran here: {'; '.join(added)}")
 
 
-def _warn_of_yanked(draft: _Draft, progress: Progress) -> None:
-    for file in draft.published:
-        if file.yanked is not None:
-            progress.warn(f"{draft.label} was yanked from {file.index}: {file.yanked or 'no reason given'}")
+def _count(things: Sequence[str]) -> str:
+    return f"{len(things)} {'package' if len(things) == 1 else 'packages'}"
 
 
-def _version(draft: _Draft, progress: Progress) -> str:
-    """The installed version, or what a source tree says by now when it has moved on since it was installed."""
-    installed = draft.distribution.version
-    if draft.local is None:
-        return installed
-    made = str(parse_wheel_filename(draft.local.path.name)[1])
-    if canonical_version(made) == canonical_version(installed):
-        return installed
-    progress.warn(f"{draft.label}: its source has version {made} by now, and that is what is locked")
-    return made
+def _added(plans: Mapping[str, Retargeted]) -> list[Draft]:
+    """What other platforms need beside the installed packages."""
+    drafts: dict[str, Draft] = {}
+    for target, plan in plans.items():
+        for one in plan.added:
+            draft = drafts.setdefault(one.name, Draft(Distribution(one.name, one.version, _NOWHERE, _NOWHERE)))
+            draft.published.setdefault(one.file, []).append(target)
+            if draft.distribution.version != one.version:
+                draft.problems.append(
+                    f"{draft.label} does not do for {target}, which takes {one.version}; "
+                    "capture for one platform only (--platform)"
+                )
+    return list(drafts.values())
 
 
-def _explain(missing: Unlockable) -> str:
-    names = missing.candidates
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    there = f"; there is {', '.join(names[:_MOST_NAMES])}{more}" if names else ""
-    return f"{missing.name} {missing.version} {missing.reason}{there}; {_cure(missing)}"
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    """Choosing published files, and what has to be known for that."""
+
+    interpreter: Interpreter
+    tags: Tags
+    client: IndexClient
+    make: Callable[[Distribution, Sequence[IndexFile]], LocalWheel]
+    progress: Progress
+
+    def published(self, draft: Draft, files: Sequence[IndexFile], tags: Tags) -> None:
+        """Give a draft its file for each of these targets, or its problems."""
+        missing: list[Unlockable] = []
+        for target, runnable in tags.items():
+            choice = self._sure(draft.distribution, choose(draft.distribution, files, target, runnable), target)
+            if isinstance(choice, Chosen):
+                self._take(draft, choice, target)
+            else:
+                missing.append(choice)
+        if any(one.built_here for one in missing) or (missing and not draft.distribution.tags):
+            self._take_built(draft, files, missing)
+            missing = [] if draft.problems else [one for one in missing if one.target not in draft.local_targets]
+        for one in missing:
+            choice = best_compatible(draft.distribution, files, one.target, tags[one.target])
+            if isinstance(choice, Chosen):
+                self._take(draft, choice, one.target)
+            else:
+                draft.problems.append(explain(one, self.interpreter, self.tags, self.client))
+
+    def _sure(self, distribution: Distribution, choice: Chosen | Unlockable, target: str) -> Chosen | Unlockable:
+        """The very file that is installed, by its RECORD, where names don't tell or metadata differ."""
+        if isinstance(choice, Unlockable) or choice.how != "same":
+            return choice
+        if not (choice.others or doubtful(distribution, choice.file)) or not readable(distribution):
+            return choice
+        files = (choice.file, *choice.others)
+        found = installed_file(distribution, files, self.client)
+        if found is not None:
+            return Chosen(found, "same")
+        reason = "was not installed from a published wheel (none has its RECORD)"
+        names = tuple(sorted({file.name for file in files}))
+        return Unlockable(distribution.name, distribution.version, target, reason, names, built_here=True)
+
+    def _take(self, draft: Draft, choice: Chosen, target: str) -> None:
+        draft.published.setdefault(choice.file, []).append(target)
+        for doubt in choice.doubts:
+            self.progress.warn(f"{draft.label}: {doubt}")
+
+    def _take_built(self, draft: Draft, files: Sequence[IndexFile], missing: Sequence[Unlockable]) -> None:
+        """Let a wheel made from the installed files, or from source, stand for what no index has."""
+        draft.make_local(lambda distribution: self.make(distribution, files))
+        made = draft.local
+        if made is None:
+            return
+        self.progress.warn(f"{draft.label} {missing[0].reason}: locked as {made.how}")
+        draft.local_targets += [one.target for one in missing if runs_on(made, self.tags[one.target])]
 
 
-def _cure(missing: Unlockable) -> str:
-    _, _, variant = missing.version.partition("+")
-    if variant and missing.name.startswith("torch"):
-        return f"add its index with --extra-index-url {_TORCH_INDEX}{variant}"
-    if not missing.candidates:
-        return "name the index that it came from with --extra-index-url"
-    machine = MACHINES[missing.target]
-    return (
-        f"install a version that has a wheel for {machine}, "
-        "or build one and name its folder in repro.toml, [index] find-links"
-    )
-
-
-def _sentence(label: str, error: CaptureError) -> str:
-    return f"{label}: {error.what}" + (f"; {error.fix}" if error.fix else "")
-
-
-def _raise_problems(drafts: Iterable[_Draft], client: IndexClient) -> None:
+def _raise_problems(drafts: Iterable[Draft], others: Sequence[str], client: IndexClient) -> None:
     problems = sorted(problem for draft in drafts for problem in draft.problems)
-    if problems:
+    if problems or others:
         count = sum(bool(draft.problems) for draft in drafts)
         raise CaptureError(
-            f"{count} installed {'package' if count == 1 else 'packages'} can't be locked",
-            problems=problems,
+            f"{count} installed {'package' if count == 1 else 'packages'} can't be locked"
+            if problems
+            else "what other platforms need can't be locked",
+            problems=[*problems, *others],
             fix="Follow the cure given with each, then capture again.",
             details=f"looked in {client.settings}",
         )

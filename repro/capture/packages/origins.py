@@ -4,14 +4,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from repro.capture.model import Distribution, Interpreter
 from repro.capture.packages.build_wheels import build_wheel
 from repro.capture.packages.repack import repack
+from repro.capture.packages.source_state import committed_source, listed, refuse_changes, source_state
 from repro.capture.packages.sources import repository_source
+from repro.capture.packages.unrecorded import is_recorded, unrecorded_wheel
 from repro.errors import CaptureError
 from repro.http import redact
 from repro.lock import Origin
@@ -26,15 +28,23 @@ class LocalWheel:
         origin: What kind of install it stands for.
         source: Where the code came from, fit for a lock: no credentials, no absolute path.
         warnings: For the author.
+        how: What it is, as the end of a sentence.
     """
 
     path: Path
     origin: Origin
     source: str
     warnings: tuple[str, ...]
+    how: str = "a wheel made from the installed files"
 
 
-def local_wheel(distribution: Distribution, interpreter: Interpreter, root: Path, scratch: Path) -> LocalWheel | None:
+DirtySource = Literal["bake", "refuse"]
+"""What becomes of an editable install whose source has changes that are not committed."""
+
+
+def local_wheel(
+    distribution: Distribution, interpreter: Interpreter, root: Path, scratch: Path, *, dirty: DirtySource = "bake"
+) -> LocalWheel | None:
     """The wheel of an editable, local, VCS or direct-URL install; None for an install from an index.
 
     Args:
@@ -42,13 +52,14 @@ def local_wheel(distribution: Distribution, interpreter: Interpreter, root: Path
         interpreter: The environment that it is installed in.
         root: Project root, absolute.
         scratch: Directory that receives the wheel and is used for building.
+        dirty: Whether an editable install may have changes that are not committed.
 
     Raises:
-        CaptureError: It can't be made into a wheel.
+        CaptureError: It can't be made into a wheel, or has changes that it may not have.
         InfrastructureError: The build environment can't be made.
     """
     if distribution.editable:
-        return _editable(distribution, interpreter, root, scratch)
+        return _editable(distribution, interpreter, root, scratch, dirty)
     # conda's packages carry the address of the directory that they were built in, on a machine that is gone.
     if distribution.direct_url is None or distribution.installer == "conda":
         return None
@@ -57,7 +68,7 @@ def local_wheel(distribution: Distribution, interpreter: Interpreter, root: Path
 
 
 def built_wheel(distribution: Distribution, interpreter: Interpreter, scratch: Path) -> LocalWheel:
-    """The wheel of an install that pip or uv built on the laptop from an index's source distribution.
+    """The wheel of an install that no published wheel stands for, made from the installed files.
 
     Raises:
         CaptureError: It can't be made into a wheel.
@@ -65,7 +76,9 @@ def built_wheel(distribution: Distribution, interpreter: Interpreter, scratch: P
     return _repacked(distribution, interpreter, scratch, "built", f"{distribution.name}=={distribution.version}")
 
 
-def _editable(distribution: Distribution, interpreter: Interpreter, root: Path, scratch: Path) -> LocalWheel:
+def _editable(
+    distribution: Distribution, interpreter: Interpreter, root: Path, scratch: Path, dirty: DirtySource
+) -> LocalWheel:
     tree = distribution.source_tree
     if tree is None:
         raise CaptureError(
@@ -73,15 +86,35 @@ def _editable(distribution: Distribution, interpreter: Interpreter, root: Path, 
             where=str(distribution.metadata),
             fix=f"Install {distribution.name} again with `pip install -e DIRECTORY`.",
         )
+    source, warnings = _tree_source(distribution.name, tree, root, dirty)
     wheel = build_wheel(tree, distribution, interpreter, scratch, scratch)
-    return LocalWheel(wheel, "editable", project_path(tree, root), ())
+    return LocalWheel(wheel, "editable", source, warnings)
+
+
+def _tree_source(name: str, tree: Path, root: Path, dirty: DirtySource) -> tuple[str, tuple[str, ...]]:
+    """What a lock says of a source tree, and what its author should know.
+
+    A tree in the project's own repository is named by its path alone: a commit there would change the lock that it
+    is to contain.
+    """
+    state = source_state(tree)
+    path = project_path(tree, root)
+    if state is None:
+        return path, ()
+    if dirty == "refuse":
+        refuse_changes(name, tree, state)
+    if Path(os.path.realpath(root)).is_relative_to(os.path.realpath(state.top)):
+        return path, ()
+    changes = f"its source {path} has changes that are not committed, and they are baked: {listed(state.changed)}"
+    return committed_source(path, tree, state) or path, (changes,) if state.changed else ()
 
 
 def _repacked(
     distribution: Distribution, interpreter: Interpreter, scratch: Path, origin: Origin, source: str
 ) -> LocalWheel:
     warnings: list[str] = []
-    path = repack(distribution, interpreter, scratch, warnings.append)
+    pack = repack if is_recorded(distribution) else unrecorded_wheel
+    path = pack(distribution, interpreter, scratch, warnings.append)
     return LocalWheel(path, origin, source, tuple(warnings))
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from packaging.markers import Environment
 from packaging.pylock import Package as LockedPackage
 from packaging.pylock import (
     PackageWheel,
@@ -16,8 +15,9 @@ from packaging.pylock import (
     PylockValidationError,
 )
 
-from repro.capture.packages.choose import MACHINES, target_tags
+from repro.capture.packages.choose import target_tags
 from repro.capture.packages.index import IndexClient, IndexFile
+from repro.capture.packages.markers import target_environment
 from repro.capture.packages.settings import PYPI
 from repro.capture.packages.sources import index_source
 from repro.digest import Digest
@@ -75,7 +75,7 @@ def lock_runner(
     pins: dict[str, _Pin] = {}
     for target in targets:
         tags = target_tags(python_version, implementation, target, glibc, abi)
-        environment = _environment(python_version, implementation, target)
+        environment = target_environment(python_version, implementation, target)
         try:
             for package, wheel in pylock.select(environment=environment, tags=tags):
                 _pin(pins, package, wheel).targets.append(target)
@@ -107,23 +107,6 @@ def _pin(pins: dict[str, _Pin], package: LockedPackage, wheel: object) -> _Pin:
             f"{package.name} is not pinned to a wheel by sha256", where=_FILE, fix="Install repro again."
         )
     return pins.setdefault(wheel.filename, _Pin(package.name, str(package.version), wheel))
-
-
-def _environment(python_version: str, implementation: str, target: str) -> Environment:
-    """The markers' values on a target (PEP 508); release and version of its kernel are unknown."""
-    return {
-        "implementation_name": implementation,
-        "implementation_version": python_version,
-        "os_name": "posix",
-        "platform_machine": MACHINES[target],
-        "platform_release": "",
-        "platform_system": "Linux",
-        "platform_version": "",
-        "python_full_version": python_version,
-        "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(implementation, implementation),
-        "python_version": ".".join(python_version.split(".")[:2]),
-        "sys_platform": "linux",
-    }
 
 
 def _packages(pins: Sequence[_Pin], client: IndexClient) -> tuple[Package, ...]:

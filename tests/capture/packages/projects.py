@@ -68,6 +68,50 @@ requires-python = ">=3.8"
     "flit_thing.py": '"""A thing."""\n',
 }
 
+POETRY = {
+    "pyproject.toml": """
+[tool.poetry]
+name = "poetry-thing"
+version = "0.3"
+description = "A thing."
+authors = ["Ada <ada@example.org>"]
+packages = [{ include = "poetry_thing", from = "src" }]
+[tool.poetry.dependencies]
+python = ">=3.8"
+[build-system]
+requires = ["poetry-core>=1.9"]
+build-backend = "poetry.core.masonry.api"
+""",
+    "src/poetry_thing/__init__.py": "POETRY = True\n",
+}
+
+PDM = {
+    "pyproject.toml": """
+[project]
+name = "pdm-thing"
+version = "0.4"
+requires-python = ">=3.8"
+[build-system]
+requires = ["pdm-backend>=2.3"]
+build-backend = "pdm.backend"
+""",
+    "src/pdm_thing/__init__.py": "PDM = True\n",
+}
+
+SETUPTOOLS = {
+    "pyproject.toml": """
+[project]
+name = "src-thing"
+version = "0.5"
+requires-python = ">=3.8"
+[build-system]
+requires = ["setuptools>=77"]
+build-backend = "setuptools.build_meta"
+""",
+    "src/src_thing/__init__.py": "SRC = True\n",
+    "src/src_thing/part/__init__.py": "",
+}
+
 LEGACY = {
     "setup.py": 'from setuptools import setup\nsetup(name="old-thing", version="0.9", py_modules=["old_thing"])\n',
     "old_thing.py": "OLD = True\n",

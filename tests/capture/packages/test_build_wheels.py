@@ -11,7 +11,7 @@ from repro.capture.packages.build_wheels import build_wheel
 from repro.capture.packages.repack import repack
 from repro.errors import CaptureError
 from tests.capture.packages.installed import Venv, git, run, write
-from tests.capture.packages.projects import FLIT, GRAND_TOUR, LEGACY, PLAIN, make
+from tests.capture.packages.projects import FLIT, GRAND_TOUR, LEGACY, PDM, PLAIN, POETRY, SETUPTOOLS, make
 
 SCM = {
     "pyproject.toml": """
@@ -58,6 +58,9 @@ def names(wheel: Path) -> set[str]:
         (PLAIN, "plain-thing", "pip", {"plain_thing/__init__.py", "plain_thing/data.csv"}),
         (FLIT, "flit-thing", "uv", {"flit_thing.py"}),
         (LEGACY, "old-thing", "uv", {"old_thing.py"}),
+        (POETRY, "poetry-thing", "uv", {"poetry_thing/__init__.py"}),
+        (PDM, "pdm-thing", "uv", {"pdm_thing/__init__.py"}),
+        (SETUPTOOLS, "src-thing", "uv", {"src_thing/__init__.py", "src_thing/part/__init__.py"}),
     ],
 )
 def test_editable_installs_build_leave_no_litter_and_give_the_same_bytes_twice(

@@ -3,6 +3,7 @@
 import platform
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,9 +108,23 @@ def test_a_miss_says_why_and_what_there_is(names: tuple[str, ...], reason: str) 
     assert miss == Unlockable("thing", "1.0", "linux/arm64", reason, tuple(sorted(names)), built_here=False)
 
 
-def test_the_highest_build_number_is_taken() -> None:
-    files = published("thing-1.0-py3-none-any.whl", "thing-1.0-2-py3-none-any.whl", "thing-1.0-10-py3-none-any.whl")
-    assert chosen(choose(installed("py3-none-any"), files, "linux/amd64", AMD64))[0] == files[2].name
+NUMBERED = ("thing-1.0-py3-none-any.whl", "thing-1.0-2-py3-none-any.whl", "thing-1.0-10b-py3-none-any.whl")
+
+
+@pytest.mark.parametrize(("build", "name"), [("", NUMBERED[0]), ("2", NUMBERED[1]), ("10b", NUMBERED[2])])
+def test_the_installed_build_number_is_taken(build: str, name: str) -> None:
+    distribution = replace(installed("py3-none-any"), build=build)
+    assert chosen(choose(distribution, published(*NUMBERED), "linux/amd64", AMD64))[0] == name
+
+
+def test_of_builds_that_are_not_installed_the_highest_is_taken_and_the_others_are_named() -> None:
+    files = published(*NUMBERED)
+    for choice in (
+        choose(replace(installed("py3-none-any"), build="7"), files, "linux/amd64", AMD64),
+        choose(installed("cp311-cp311-win_amd64"), files, "linux/amd64", AMD64),
+    ):
+        assert isinstance(choice, Chosen)
+        assert (choice.file, choice.others) == (files[2], tuple(files[:2]))
 
 
 def test_different_files_of_one_name_are_a_doubt_and_the_first_index_wins() -> None:

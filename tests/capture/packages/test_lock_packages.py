@@ -1,19 +1,23 @@
 """From a real environment to locked packages: everything at its installed version, and nothing left out."""
 
+import io
 import random
 import re
 import subprocess
 import sys
+import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from repro.capture.model import Distribution, Interpreter
-from repro.capture.packages.index import IndexClient
+from repro.capture.packages.index import IndexClient, IndexFile
 from repro.capture.packages.lock_packages import lock_packages
-from repro.capture.packages.origins import LocalWheel, built_wheel, local_wheel
+from repro.capture.packages.origins import LocalWheel, local_wheel
 from repro.capture.packages.settings import IndexSettings, load_settings
+from repro.capture.packages.stand_ins import StandIns
 from repro.digest import Digest
 from repro.errors import CaptureError, IntegrityError
 from repro.lock import Package
@@ -52,6 +56,8 @@ class Locking:
         self.interpreter = interpreter
         self.store = project_store(root)
         self.progress = Warnings()
+        self.previous: dict[str, Package] = {}
+        self.preferred: dict[str, str] = {}
         (root / "scratch").mkdir(parents=True, exist_ok=True)
         self.client = IndexClient(settings, cache=ObjectStore(root / "cache"), pages=root / "pages")
 
@@ -65,10 +71,14 @@ class Locking:
             built_wheels=self.built,
             store=self.store,
             progress=self.progress,
+            preferred=self.preferred,
         )
 
-    def built(self, distribution: Distribution) -> LocalWheel:
-        return built_wheel(distribution, self.interpreter, self.root / "scratch")
+    def built(self, distribution: Distribution, files: Sequence[IndexFile]) -> LocalWheel:
+        stand_ins = StandIns(
+            self.interpreter, self.root / "scratch", self.client, self.store, self.previous, self.root / "pip-cache"
+        )
+        return stand_ins.make(distribution, files)
 
 
 def without(interpreter: Interpreter, *names: str) -> Interpreter:
@@ -193,7 +203,7 @@ def test_a_binary_that_was_built_here_serves_here_and_the_index_elsewhere(
         locking = Locking(tmp_path, built_here, IndexSettings(publish(server, wheels)))
         made = tmp_path / "scratch" / "markupsafe-3.0.2-cp311-cp311-linux_x86_64.whl"
         made.write_bytes(b"as good as a wheel here")
-        locking.built = lambda _: LocalWheel(made, "built", "markupsafe==3.0.2", ())  # type: ignore[method-assign]
+        locking.built = lambda *_: LocalWheel(made, "built", "markupsafe==3.0.2", ())  # type: ignore[method-assign]
         (package,) = locking.lock(*BOTH)
     assert package.origin == "built"
     assert {file.targets: file.url is None for file in package.files} == {
@@ -212,7 +222,7 @@ def test_a_wheel_made_here_that_does_not_run_on_a_target_is_an_error(tmp_path: P
             glibc="2.36",
             client=IndexClient(IndexSettings(None), cache=ObjectStore(tmp_path), pages=tmp_path),
             local_wheels=lambda _: LocalWheel(made, "editable", "src", ()),
-            built_wheels=lambda _: LocalWheel(made, "built", "src", ()),
+            built_wheels=lambda *_: LocalWheel(made, "built", "src", ()),
             store=project_store(tmp_path),
             progress=Silent(),
         )
@@ -230,7 +240,7 @@ def test_a_source_tree_that_moved_on_is_locked_as_what_it_says_now(tmp_path: Pat
         glibc="2.36",
         client=IndexClient(IndexSettings(None), cache=ObjectStore(tmp_path), pages=tmp_path),
         local_wheels=lambda _: LocalWheel(made, "editable", "src", ("look out",)),
-        built_wheels=lambda _: LocalWheel(made, "built", "src", ()),
+        built_wheels=lambda *_: LocalWheel(made, "built", "src", ()),
         store=project_store(tmp_path),
         progress=progress,
     )
@@ -274,6 +284,42 @@ def test_a_yanked_file_is_locked_with_its_reason(
         locking = Locking(tmp_path, only(interpreter, "six"), IndexSettings(url))
         assert len(locking.lock()) == 1
     assert locking.progress.lines == [f"six 1.17.0 was yanked from {url}: it breaks"]
+
+
+def other_six(wheels: dict[str, bytes], module: bytes) -> bytes:
+    """A wheel of the same name, version and tags, with another module."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(wheels[SIX])) as before, zipfile.ZipFile(stream, "w") as after:
+        for info in before.infolist():
+            content = before.read(info)
+            if info.filename.endswith("/RECORD"):
+                content = re.sub(rb"(?m)^six.py,.*$", b"six.py,sha256=AAAA,1", content)
+            after.writestr(info, module if info.filename == "six.py" else content)
+    return stream.getvalue()
+
+
+def test_of_different_files_of_one_name_the_installed_one_is_found_by_its_record(
+    tmp_path: Path, interpreter: Interpreter, wheels: dict[str, bytes]
+) -> None:
+    with serve() as first, serve() as second:
+        urls = publish(first, {SIX: other_six(wheels, b"evil = 1\n")}), publish(second, wheels)
+        locking = Locking(tmp_path, only(interpreter, "six"), IndexSettings(urls[0], urls[1:]))
+        (six,) = locking.lock()
+    assert (six.source, six.files[0].sha256) == (urls[1], Digest.of(wheels[SIX]))
+    assert locking.progress.lines == []
+
+
+def test_when_none_of_them_is_the_installed_one_its_files_are_locked(
+    tmp_path: Path, interpreter: Interpreter, wheels: dict[str, bytes]
+) -> None:
+    evil, vile = other_six(wheels, b"evil = 1\n"), other_six(wheels, b"vile = 1\n")
+    with serve() as first, serve() as second:
+        urls = publish(first, {SIX: evil}), publish(second, {SIX: vile})
+        locking = Locking(tmp_path, only(interpreter, "six"), IndexSettings(urls[0], urls[1:]))
+        (six,) = locking.lock()
+    assert (six.origin, six.files[0].url) == ("built", None)
+    (line,) = locking.progress.lines
+    assert line.startswith("six 1.17.0 was not installed from a published wheel (none has its RECORD): locked as a ")
 
 
 PINS = (

@@ -127,3 +127,61 @@ def test_a_source_keeps_commit_and_subdirectory_but_no_credentials(venv: Venv, r
     made = local_wheel(replace(distribution, direct_url=direct_url), interpreter, root, tmp_path / "scratch")
     assert made is not None
     assert (made.origin, made.source) == ("url", "https://example.org/w.whl")
+
+
+def committed(tree: Path) -> str:
+    git(tree, "init", "--quiet")
+    git(tree, "add", ".")
+    git(tree, "commit", "--quiet", "-m", "first")
+    return git(tree, "rev-parse", "HEAD")
+
+
+def test_an_editable_beside_the_project_names_its_commit_and_its_changes(
+    venv: Venv, root: Path, tmp_path: Path
+) -> None:
+    top = tmp_path / "repository"
+    tree = make(top / "python", FLIT)
+    (top / ".gitignore").write_text("__pycache__\n")
+    commit = committed(top)
+    git(top, "remote", "add", "origin", "https://ann:pw@example.org/lib.git")
+    venv.uv("-e", tree)
+    distribution, interpreter = venv.distribution("flit-thing")
+    pinned = f"git+https://example.org/lib.git@{commit}#subdirectory=python"
+
+    clean = local_wheel(distribution, interpreter, root, tmp_path / "scratch", dirty="refuse")
+    assert clean is not None
+    assert (clean.source, clean.warnings) == (pinned, ())
+    (top / "README").write_text("another part of the repository\n")
+    git(top, "add", ".")
+    git(top, "commit", "--quiet", "-m", "elsewhere")
+    (tree / "flit_thing.py").write_text('"""Another thing."""\n')
+    (tree / "notes.txt").write_text("new\n")
+    index = (top / ".git" / "index").read_bytes()
+
+    baked = local_wheel(distribution, interpreter, root, tmp_path / "scratch")
+    assert baked is not None
+    assert baked.source == f"{pinned} with changes"
+    assert baked.warnings == (
+        "its source python has changes that are not committed, and they are baked: flit_thing.py, notes.txt",
+    )
+    with zipfile.ZipFile(baked.path) as archive:
+        assert b"Another thing" in archive.read("flit_thing.py")
+    with pytest.raises(CaptureError, match=r"not committed: flit_thing\.py, notes\.txt") as refused:
+        local_wheel(distribution, interpreter, root, tmp_path / "scratch", dirty="refuse")
+    assert "dirty-source" in str(refused.value.fix)
+    assert (top / ".git" / "index").read_bytes() == index
+
+
+def test_an_editable_of_the_projects_own_repository_is_named_by_its_path(
+    venv: Venv, root: Path, tmp_path: Path
+) -> None:
+    """A lock that named the commit would change by being committed."""
+    tree = make(root / "libs" / "flit", FLIT)
+    committed(root)
+    (tree / "flit_thing.py").write_text('"""Changed."""\n')
+    venv.uv("-e", tree)
+    made = local_wheel(*venv.distribution("flit-thing"), root, tmp_path / "scratch")
+    assert made is not None
+    assert (made.source, made.warnings) == ("libs/flit", ())
+    with pytest.raises(CaptureError, match="not committed"):
+        local_wheel(*venv.distribution("flit-thing"), root, tmp_path / "scratch", dirty="refuse")

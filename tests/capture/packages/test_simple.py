@@ -25,16 +25,28 @@ def test_html_and_json_say_the_same() -> None:
             "https://files/a%2Bb/thing-1.0-py3-none-any.whl",
             SHA.hex,
             yanked="broken & bad",
+            metadata="b" * 64,
         ),
-        Listing("thing-1.1-py3-none-any.whl", "/top/thing-1.1-py3-none-any.whl?x=1&y=2", None, yanked=""),
+        Listing("thing-1.1-py3-none-any.whl", "/top/thing-1.1-py3-none-any.whl?x=1&y=2", None, yanked="", metadata=""),
     ]
     read = parse_page(html_page(listings), "text/html; charset=utf-8", URL)
     assert read == [
-        ListedFile("thing-1.0.tar.gz", "https://host/files/thing-1.0.tar.gz", SHA),
+        ListedFile("thing-1.0.tar.gz", "https://host/files/thing-1.0.tar.gz", SHA, requires_python=">=3.8"),
         ListedFile(
-            "thing-1.0-py3-none-any.whl", "https://files/a%2Bb/thing-1.0-py3-none-any.whl", SHA, yanked="broken & bad"
+            "thing-1.0-py3-none-any.whl",
+            "https://files/a%2Bb/thing-1.0-py3-none-any.whl",
+            SHA,
+            yanked="broken & bad",
+            requires_python=">=3.8",
+            metadata=Digest("b" * 64),
         ),
-        ListedFile("thing-1.1-py3-none-any.whl", "https://host/top/thing-1.1-py3-none-any.whl?x=1&y=2", yanked=""),
+        ListedFile(
+            "thing-1.1-py3-none-any.whl",
+            "https://host/top/thing-1.1-py3-none-any.whl?x=1&y=2",
+            yanked="",
+            requires_python=">=3.8",
+            metadata=True,
+        ),
     ]
     assert parse_page(json_page("thing", listings), JSON, URL) == read
 
@@ -99,3 +111,40 @@ def test_a_directory_lists_its_distributions_by_name(tmp_path: Path) -> None:
         ("a-1.tar.gz", 5, (tmp_path / "a-1.tar.gz").as_uri()),
         ("b-1-py3-none-any.whl", 5, (tmp_path / "b-1-py3-none-any.whl").as_uri()),
     ]
+
+
+SPELLINGS = {
+    "1.0": ("1", "1.0", "1.0.0", "v1.0", "01.00", "1.0.1", "1.1", "10", "0.1", "2-1.0"),
+    "2024.8.30": ("2024.08.30", "2024.8.30", "2024.8.3", "2024.8.30.1"),
+    "1.0rc1": ("1.0rc1", "1rc1", "1.0.RC-1", "1.0.0c1", "1.0a1", "1.0"),
+    "1!2.0.post1": ("1!2.0.post1", "1%212.post1", "2.0.post1", "1!2-1"),
+    "2.5.1+cpu": ("2.5.1+cpu", "2.5.1%2Bcpu", "2.5.1", "2.5.1+CPU", "2.5.1+cu121"),
+    "0.0.3": ("0.0.3", "0.0.30", "0.3"),
+    "not.a.version": ("not.a.version", "1.0"),
+}
+
+
+@pytest.mark.parametrize(("version", "spellings"), SPELLINGS.items())
+@pytest.mark.parametrize("style", ["html", "json"])
+def test_asking_for_one_version_finds_what_asking_for_all_does(
+    version: str, spellings: tuple[str, ...], style: str
+) -> None:
+    names = [name for spelling in spellings for name in (f"a_b-{spelling}-py3-none-any.whl", f"a-b-{spelling}.tar.gz")]
+    listings = [Listing(name, f"../x/{name}", SHA.hex, yanked="1.0 <a b" if "1" in name else None) for name in names]
+    head = '<base href="https://cdn/files/">'
+    page = html_page(listings, head) if style == "html" else json_page("a-b", listings)
+    if style == "html":
+        page = page.replace(b"<a ", b"<A\n", 1)
+    kind = "text/html" if style == "html" else JSON
+    every, some = parse_page(page, kind, URL), parse_page(page, kind, URL, version)
+    assert of_release(some, "a-b", version) == of_release(every, "a-b", version) != []
+    assert len(every) == len(names)
+
+
+def test_asking_for_one_version_reads_little() -> None:
+    names = [f"thing-{number}.0-py3-none-any.whl" for number in range(1, 200)]
+    page = html_page([Listing(name, name) for name in names])
+    assert [file.name for file in parse_page(page, "text/html", URL, "17")] == ["thing-17.0-py3-none-any.whl"]
+    assert parse_page(page, "text/html", URL, "1000") == []
+    commented = page.replace(b"<body>", b"<body><!-- <a href='thing-17.0.zip'> -->")
+    assert len(parse_page(commented, "text/html", URL, "17")) == len(names)
