@@ -40,6 +40,8 @@ class Distribution:
         source_tree: Absolute path of that tree, or None.
         record: Whether it has a RECORD.
         requested: Whether it has a REQUESTED: somebody asked for it, rather than another distribution (PEP 376).
+        build: The WHEEL file's Build, such as `1`, or "".
+        requires: Requires-Dist of its METADATA, each as written.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Distribution:
     source_tree: Path | None = None
     record: bool = True
     requested: bool = False
+    build: str = ""
+    requires: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ import functools
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from repro.capture.model import Interpreter
 from repro.capture.ownership import owned_files
+from repro.lock import Package
 from repro.plan.layers import LIBRARY
 from repro.plan.module_files import chosen_sources, module_name
 from repro.runner.trace import Trace
@@ -44,6 +45,12 @@ def imported_modules(trace: Trace, interpreter: Interpreter, *, library: bool) -
         found[LIBRARY].update(_library(files, interpreter))
     named = {name: tuple(sorted(filter(_NAME.fullmatch, modules))) for name, modules in sorted(found.items())}
     return {name: modules for name, modules in named.items() if modules}
+
+
+def locked_modules(modules: Mapping[str, tuple[str, ...]], packages: Iterable[Package]) -> dict[str, tuple[str, ...]]:
+    """Without those of packages that no target has, such as what only macOS needs."""
+    known = {LIBRARY, *(package.name for package in packages)}
+    return {name: names for name, names in modules.items() if name in known}
 
 
 def _name_of(path: str) -> str:

@@ -1,29 +1,29 @@
 """Whether the modules that a run imported from site-packages are what installed packages brought, and unchanged."""
 
-import base64
-import csv
-import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from repro.capture.hashing import shown
 from repro.capture.model import Distribution, Interpreter
+from repro.capture.records import HASHES, is_as_recorded, listed, repackaged, text_lines
 
 _SITES = ("site-packages", "dist-packages")
 _TOOLS = {"_virtualenv.py", "apport_python_hook.py"}  # virtualenv and uv leave the one, Ubuntu the other
 _HOOK = os.path.realpath(Path(__file__).parents[1] / "runner" / "hook")
-_HASHES = {"sha256", "sha384", "sha512"}
 
 
-def check_imports(modules: Mapping[str, str], interpreter: Interpreter, published: Collection[str]) -> tuple[str, ...]:
+def check_imports(
+    modules: Mapping[str, str], interpreter: Interpreter, published: Collection[str], loose_ones: Collection[str] = ()
+) -> tuple[str, ...]:
     """Problems with modules whose files the image would lack, or would have with another content.
 
     Args:
         modules: Imported module → its file, absolute.
         interpreter: Whose site-packages and distributions count.
         published: Normalised names of the distributions whose wheels come from an index.
+        loose_ones: Top-level modules of no distribution that are taken into the image (`repro.capture.loose`).
 
     Returns:
         One line for each package, or for each loose package or module, with its cure; sorted.
@@ -36,7 +36,7 @@ def check_imports(modules: Mapping[str, str], interpreter: Interpreter, publishe
     edited: dict[tuple[str, str], list[_Imported]] = {}
     for path, one in sorted(imported.items()):
         if path not in owners:
-            if not untold.may_hold(one):
+            if one.top not in loose_ones and not untold.may_hold(one):
                 loose.setdefault(f"{one.site}/{one.top}", []).append(one)
             continue
         changed = _edited(path, owners[path], interpreter, published)
@@ -53,18 +53,28 @@ class OwnedFile:
     Attributes:
         distribution: Which one.
         path: The file, relative to the entry of sys.path that holds it, with forward slashes.
+        file: Its absolute path, in a directory whose links are resolved.
     """
 
     distribution: Distribution
     path: str
+    file: str
 
 
 def owned_files(files: Iterable[str], interpreter: Interpreter) -> list[OwnedFile]:
-    """Those of some files, given absolute, that lie in site-packages and are on a distribution's list."""
+    """Those of some files, given absolute, that lie in site-packages and belong to a distribution.
+
+    On its list, or, when there is none, below the names of its top-level packages or in its egg.
+    """
     sites = _Sites(interpreter)
     located = _located({file: file for file in files}, sites)
     owners = _owners(interpreter, sites, located)
-    return [OwnedFile(one.distribution, located[file].path) for file, found in owners.items() for one in found]
+    untold = _Untold(interpreter, sites)
+    named = {file: untold.owner(one) for file, one in located.items() if file not in owners}
+    return [
+        *(OwnedFile(one.distribution, located[file].path, file) for file, found in owners.items() for one in found),
+        *(OwnedFile(one, located[file].path, file) for file, one in named.items() if one is not None),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +140,26 @@ class _Untold:
 
     def __init__(self, interpreter: Interpreter, sites: _Sites) -> None:
         self._everything: set[str] = set()
-        self._tops: set[tuple[str, str]] = set()
+        self._eggs: dict[str, Distribution] = {}
+        self._tops: dict[tuple[str, str], Distribution] = {}
         for one in (*interpreter.distributions, *interpreter.shadowed):
             if one.record or one.editable or (one.metadata / "installed-files.txt").is_file():
                 continue
-            site, tops = sites.real(one.location), _lines(one.metadata / "top_level.txt")
-            self._tops |= {(site, top.strip()) for top in tops}
-            if not tops:
+            site, tops = sites.real(one.location), text_lines(one.metadata / "top_level.txt")
+            if one.metadata in {one.location, one.location / "EGG-INFO"}:
+                self._eggs[site] = one
+            elif not tops:
                 self._everything.add(site)
+            for top in tops:
+                self._tops.setdefault((site, top.strip()), one)
+
+    def owner(self, one: _Imported) -> Distribution | None:
+        """The distribution that a file belongs to by its place or name."""
+        return self._eggs.get(one.site) or self._tops.get((one.site, one.top))
 
     def may_hold(self, one: _Imported) -> bool:
         """Whether such a distribution may have brought a file."""
-        return one.site in self._everything or (one.site, one.top) in self._tops
+        return one.site in self._everything or self.owner(one) is not None
 
 
 def _located(modules: Mapping[str, str], sites: _Sites) -> dict[str, _Imported]:
@@ -162,7 +180,7 @@ def _owners(interpreter: Interpreter, sites: _Sites, wanted: Collection[str]) ->
     found: dict[str, list[_Owner]] = {}
     for one in (*interpreter.distributions, *interpreter.shadowed):
         base = sites.real(one.location if one.record else one.metadata)
-        for path, hashed in _listed(one):
+        for path, hashed, _ in listed(one):
             if path.rpartition("/")[2] not in names:
                 continue
             key = sites.key(os.path.normpath(os.path.join(base, path)))  # noqa: PTH118 - an absolute path stays so
@@ -171,27 +189,11 @@ def _owners(interpreter: Interpreter, sites: _Sites, wanted: Collection[str]) ->
     return found
 
 
-def _listed(one: Distribution) -> Iterator[tuple[str, str]]:
-    if not one.record:
-        yield from ((path, "") for path in _lines(one.metadata / "installed-files.txt"))
-        return
-    for row in csv.reader(_lines(one.metadata / "RECORD")):
-        if row:
-            yield row[0], row[1] if len(row) > 1 else ""
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return [line for line in path.read_text("utf-8", "surrogateescape").splitlines() if line.strip()]
-    except OSError:
-        return []
-
-
 def _edited(
     path: str, owners: Iterable[_Owner], interpreter: Interpreter, published: Collection[str]
 ) -> Distribution | None:
     """The published distribution whose file it was, unless it still is what one of its owners brought."""
-    told = [one for one in owners if one.hash.partition("=")[0] in _HASHES and not _patched(one.distribution)]
+    told = [one for one in owners if one.hash.partition("=")[0] in HASHES and not repackaged(one.distribution)]
     blamed = next((one.distribution for one in told if one.distribution.name in published), None)
     if blamed is None:
         return None
@@ -199,33 +201,19 @@ def _edited(
         content = Path(path).read_bytes()
     except OSError:
         return None
-    if any(_hash_of(content, one.hash.partition("=")[0]) == one.hash.rstrip("=") for one in told):
+    if any(is_as_recorded(content, one.hash) for one in told):
         return None
     relocated = blamed.installer == "conda" and os.fsencode(interpreter.prefix) in content
     return None if relocated else blamed
 
 
-def _patched(one: Distribution) -> bool:
-    """Whether it is a Debian package: those are patched, keep the RECORD of before, and name no installer."""
-    return not one.installer and one.location.name == "dist-packages"
-
-
-def _hash_of(content: bytes, algorithm: str) -> str:
-    digest = hashlib.new(algorithm, content).digest()
-    return f"{algorithm}={base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
-
-
 def _loose_line(found: list[_Imported]) -> str:
     first, site = found[0], os.path.basename(found[0].site)  # noqa: PTH119
     named = f"{shown(first.path)} (module {first.module})"
-    if len(found) == 1:
-        return (
-            f"{named} in {site} belongs to no installed package, so nothing would bring it into the image; "
-            "install it as a package"
-        )
+    verb, them = ("belongs", "it") if len(found) == 1 else ("belong", "them")
     return (
-        f"{named}{_more(found)} in {site} belong to no installed package, so nothing would bring them into the image; "
-        "install them as a package"
+        f"{named}{_more(found)} in {site} {verb} to no installed package, so nothing would bring {them} into the "
+        f"image; install {them} as a package, or let {them} in with --allow-loose {first.top}"
     )
 
 
@@ -233,7 +221,7 @@ def _edited_line(name: str, version: str, found: list[_Imported]) -> str:
     verb = "was edited after it was" if len(found) == 1 else "were edited after they were"
     return (
         f"{name} {version}: {shown(found[0].path)}{_more(found)} {verb} installed; reinstall the package, "
-        "or install your changed copy from a local directory"
+        f"or let it into the image as it is with --allow-patched {name}"
     )
 
 

@@ -47,7 +47,12 @@ def probe(python: Path, *, cwd: Path, env: Mapping[str, str]) -> Interpreter:
         InfrastructureError: It can't be run or gives no answer; the end of its error output is attached.
     """
     source = resources.files("repro.capture").joinpath("probe_script.py").read_text(encoding="utf-8")
-    seen = ask(python, source, cwd=cwd, env=env)
+    return interpreter_of(ask(python, source, cwd=cwd, env=env))
+
+
+def interpreter_of(seen: dict[str, Any]) -> Interpreter:
+    """The values of what `probe_script.py` answers, as parsed JSON."""
+    seen = dict(seen)
     for key in ("executable", "base_executable", "prefix", "base_prefix"):
         seen[key] = Path(seen[key])
     for key in ("distributions", "shadowed"):
@@ -119,4 +124,6 @@ def _distribution(seen: dict[str, Any]) -> Distribution:
         source_tree=None if tree is None else Path(tree),
         record=seen["record"],
         requested=seen["requested"],
+        build=seen["build"],
+        requires=tuple(seen["requires"]),
     )

@@ -106,7 +106,7 @@ class _Metadata:
         """The header lines of such a file by lower-case name, without the body."""
         found: dict[str, list[str]] = {}
         for line in self.text(*names).splitlines():
-            if not line.strip():
+            if not line:  # one of spaces belongs to a licence's text
                 break
             key, colon, value = line.partition(":")
             if colon and not line[0].isspace():
@@ -150,7 +150,8 @@ class _Pointers:
 
     def source_tree(self, metadata: _Metadata, name: str, version: str, direct: dict[str, Any] | None) -> str | None:
         """The project directory that an editable install points to, or None for an ordinary install."""
-        if direct and _is_editable(direct):
+        info = direct.get("dir_info") if direct else None
+        if direct and isinstance(info, dict) and info.get("editable"):
             return os.path.abspath(url2pathname(urlsplit(direct.get("url", "")).path))
         if metadata.path.endswith(".dist-info"):
             files = [] if direct else self._finders.get(_comparable(f"{name}-{version}"), [])
@@ -195,6 +196,8 @@ def _distribution(metadata: _Metadata, pointers: _Pointers) -> dict[str, Any] | 
         "source_tree": tree,
         "record": record,
         "requested": metadata.has("REQUESTED"),
+        "build": _first(wheel, "build"),
+        "requires": head.get("requires-dist", []),
     }
 
 
@@ -204,11 +207,6 @@ def _direct_url(metadata: _Metadata) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
-
-
-def _is_editable(direct: dict[str, Any]) -> bool:
-    info = direct.get("dir_info")
-    return isinstance(info, dict) and bool(info.get("editable"))
 
 
 def _pointed(path: str) -> str | None:

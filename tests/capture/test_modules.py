@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from repro.capture.model import Distribution, Interpreter
-from repro.capture.modules import imported_modules
+from repro.capture.modules import imported_modules, locked_modules
 from repro.lock.table import Table
 from repro.plan.layers import LIBRARY
 from repro.runner.documents import Evaluation
@@ -16,6 +16,7 @@ from repro.runner.execute import TRACE, execute
 from repro.runner.trace import Trace, read_trace
 from tests.capture.packages.installed import Venv
 from tests.capture.test_ownership import Site
+from tests.lock.samples import package
 
 FILES = {
     "one/__init__.py": "",
@@ -158,3 +159,8 @@ def test_every_run_of_the_same_state_imports_the_same(
     assert {"numpy", "numpy.linalg", "numpy._core._multiarray_umath"} < set(found[0]["numpy"])
     assert {"ipykernel.ipkernel", "ipykernel_launcher"} < set(found[0]["ipykernel"])
     assert {"json", "multiprocessing.pool", "multiprocessing.popen_spawn_posix"} < set(found[0][LIBRARY])
+
+
+def test_a_lock_names_no_modules_of_packages_that_it_leaves_out() -> None:
+    modules = {"appnope": ("appnope",), "python": ("json",), "numpy": ("numpy",)}
+    assert locked_modules(modules, [package("numpy")]) == {"python": ("json",), "numpy": ("numpy",)}

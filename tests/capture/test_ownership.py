@@ -84,11 +84,11 @@ def test_a_real_install_edited_and_added_to(tmp_path: Path) -> None:
     assert check_imports({**modules, "mine": str(folder / "mine.py")}, interpreter, ["six"]) == (
         (
             "mine.py (module mine) in site-packages belongs to no installed package, so nothing would bring it into "
-            "the image; install it as a package"
+            "the image; install it as a package, or let it in with --allow-loose mine"
         ),
         (
-            f"six {version}: six.py was edited after it was installed; reinstall the package, or install your changed "
-            "copy from a local directory"
+            f"six {version}: six.py was edited after it was installed; reinstall the package, or let it into the "
+            "image as it is with --allow-patched six"
         ),
     )
     assert check_imports(modules, interpreter, []) == (), "what isn't published is packed as it is"

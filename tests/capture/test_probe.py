@@ -168,11 +168,15 @@ def test_every_way_onto_sys_path(tmp_path: Path) -> None:
 
 SETUPTOOLS = '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n'
 HATCHLING = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+PDM = '[build-system]\nrequires = ["pdm-backend"]\nbuild-backend = "pdm.backend"\n'
+POETRY = '[build-system]\nrequires = ["poetry-core>=2"]\nbuild-backend = "poetry.core.masonry.api"\n'
 PROJECT = '[project]\nname = "Tree.Thing"\nversion = "3.1"\n'
 
 
 LAYOUTS = {
     "a .pth by hatchling": (HATCHLING + PROJECT, "src/tree_thing/__init__.py"),
+    "a .pth by pdm": (PDM + PROJECT, "src/tree_thing/__init__.py"),
+    "a .pth by poetry": (POETRY + PROJECT, "src/tree_thing/__init__.py"),
     "a .pth by setuptools": (SETUPTOOLS + PROJECT, "src/tree_thing/__init__.py"),
     "a finder by setuptools": (
         f'{SETUPTOOLS}{PROJECT}[tool.setuptools]\npackages = ["tree_thing"]\n',
@@ -337,3 +341,13 @@ def test_what_is_no_interpreter(tmp_path: Path) -> None:
     for path, message in ((missing, "not found"), (text, "can't be run"), (other, "failed to describe itself")):
         with pytest.raises(InfrastructureError, match=message):
             probe(path, cwd=tmp_path, env=plain({}))
+
+
+def test_requirements_are_read_whatever_licence_stands_before_them(env: Env) -> None:
+    """Hatchling folds a licence's text into the header, with lines of nothing but spaces."""
+    head = "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\nLicense: BSD\n        \n        Copyright\n"
+    text = f'{head}Requires-Dist: six>=1; extra == "x"\nRequires-Dist: numpy\n\nRequires-Dist: not-this\n'
+    installed(env.site, "thing", METADATA=text)
+    installed(env.site, "numbered", WHEEL="Wheel-Version: 1.0\nBuild: 2b\nTag: py3-none-any\n")
+    assert env.find("thing").requires == ('six>=1; extra == "x"', "numpy")
+    assert (env.find("numbered").build, env.find("thing").build) == ("2b", "")
