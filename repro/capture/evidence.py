@@ -1,30 +1,40 @@
 """Rerunning the subject and gathering what it used: metrics, files, outputs. Or, without a run, what is stored."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+import functools
+import os
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from repro.capture.inputs import FileEvidence, InputReport, collect_inputs
+from repro.capture.copies import misplaced_imports
+from repro.capture.inputs import InputReport, collect_inputs
 from repro.capture.machine import machine_of
+from repro.capture.metric_places import lasting_outputs, tracker_files
 from repro.capture.model import Interpreter
 from repro.capture.modules import imported_modules
+from repro.capture.mounts import mark_mounted, mount_warnings
 from repro.capture.outside import Outside
 from repro.capture.ownership import check_imports
 from repro.capture.project import Project
-from repro.capture.snapshot import take_snapshot
+from repro.capture.runs.model import Repeats
+from repro.capture.snapshot import Snapshot, take_snapshot
 from repro.capture.static_inputs import static_inputs
-from repro.capture.watch import WatchedFiles, watch_files
+from repro.capture.tracing.file_evidence import FileEvidence
+from repro.capture.tracing.observed import Observed
+from repro.capture.tracing.seen import WatchedFiles
+from repro.capture.tracing.watching import run_watched
 from repro.errors import CaptureError, EvaluationError, OutOfMemoryError, TimedOutError
 from repro.lock import LockedFile, Machine
 from repro.progress import Progress, Task
 from repro.runner.documents import Evaluation, Failure, MeasuredMetric, RunRecord
-from repro.runner.events import CELL_FINISHED, CELL_STARTED, OUTPUT, Event
-from repro.runner.execute import TRACE, execute
+from repro.runner.events import CELL_FINISHED, CELL_STARTED, OUTPUT, Event, ignore
+from repro.runner.execute import execute
 from repro.runner.metrics import stored_metrics
-from repro.runner.trace import Trace, read_trace
+from repro.runner.trace import Trace
+from repro.store.hashing import hash_files
+from repro.store.stat_cache import open_stat_cache
 
 _LINES = 30
-_HOSTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,8 @@ class Evidence:
         warnings: For the author.
         modules: Modules that the run imported, by package (`repro.capture.modules`); none where nothing was run.
         machine: What it ran on; None where nothing was run.
+        observed: What else it depended on, by place and cell; nothing where nothing was run.
+        repeats: How further runs differ from it; None without any.
     """
 
     metrics: tuple[MeasuredMetric, ...]
@@ -46,6 +58,8 @@ class Evidence:
     warnings: tuple[str, ...]
     modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
     machine: Machine | None = None
+    observed: Observed = field(default_factory=Observed)
+    repeats: Repeats | None = None
 
 
 def gather(
@@ -73,23 +87,29 @@ def gather(
         EvaluationError: The subject failed; the error quotes the cell.
         CaptureError: A file that it used can't be locked, or its metrics can't be read.
     """
-    before = take_snapshot(project.root)
-    with watch_files(project.root) as watcher:
-        record = run_evaluation(evaluation, project.root, out, progress)
-    after = take_snapshot(project.root)
-    trace = read_trace(out / TRACE)
-    evidence = FileEvidence(trace, watcher.seen(), before, after)
+    outside = Outside(interpreter, [out])
+    seen = run_watched(
+        lambda tell, hooks: run_evaluation(evaluation, project.root, out, progress, tell=tell, hooks=hooks),
+        subject_sources(project),
+        root=project.root,
+        workdir=project.subject.parent,
+        out=out,
+        outside=outside,
+        environ={**os.environ, **evaluation.environment},
+    )
+    record, trace, files = seen.record, seen.trace, seen.files
     _check_imports(trace, interpreter, published, project)
-    report = _inputs(project, evidence, Outside(interpreter, [out]))
+    report = _inputs(_without_trackers(project, files.before, files.after), files, outside, progress)
     if report.only_watched:
-        seen = ", ".join(report.only_watched)
-        progress.note(f"Opened by compiled code, or by another program meanwhile, and locked: {seen}")
-    warnings = (*record.warnings, *report.warnings, *_network(trace))
+        names = ", ".join(report.only_watched)
+        progress.note(f"Opened by compiled code, or by another program meanwhile, and locked: {names}")
+    warnings = (*record.warnings, *report.warnings)
     modules = imported_modules(trace, interpreter, library=packed)
-    return Evidence(record.metrics, report.files, report.outputs, warnings, modules, machine_of(record))
+    outputs, machine = lasting_outputs(report.outputs), machine_of(record)
+    return Evidence(record.metrics, report.files, outputs, warnings, modules, machine, seen.observed)
 
 
-def gather_stored(project: Project, interpreter: Interpreter) -> Evidence:
+def gather_stored(project: Project, interpreter: Interpreter, progress: Progress) -> Evidence:
     """What earlier runs left, without running anything: stored outputs, and files that the source names.
 
     Raises:
@@ -100,9 +120,9 @@ def gather_stored(project: Project, interpreter: Interpreter) -> Evidence:
         raise failure_error(collected.failure, project.path)
     now = take_snapshot(project.root)
     trace = static_inputs(subject_sources(project), project.root, project.subject.parent)
-    report = _inputs(project, FileEvidence(trace, WatchedFiles(), now, now), Outside(interpreter))
+    report = _inputs(project, FileEvidence(trace, WatchedFiles(), now, now), Outside(interpreter), progress)
     warning = "nothing was run: the metrics are stored ones, the files are those that the source names"
-    outputs = [path for path in (project.root / name for name in project.metrics_files) if path.is_file()]
+    outputs = [path for path in (project.root / metric.source for metric in collected.metrics) if path.is_file()]
     written = {path.relative_to(project.root).as_posix() for path in outputs}
     return Evidence(
         metrics=collected.metrics,
@@ -119,8 +139,16 @@ def subject_sources(project: Project) -> list[str]:
     return [cell.source for cell in project.notebook.cells if cell.cell_type == "code"]
 
 
+def _without_trackers(project: Project, before: Snapshot, after: Snapshot) -> Project:
+    """The project with rules that leave out what trackers of experiments keep for themselves."""
+    rules = project.config.files
+    rules = replace(rules, exclude=(*rules.exclude, *tracker_files(before, after)))
+    return replace(project, config=replace(project.config, files=rules))
+
+
 def _check_imports(trace: Trace, interpreter: Interpreter, published: Collection[str], project: Project) -> None:
-    problems = check_imports(trace.modules, interpreter, published)
+    loose = check_imports(trace.modules, interpreter, published, project.config.allow_loose)
+    problems = loose + misplaced_imports(trace.modules, interpreter)
     if problems:
         raise CaptureError(
             "modules that the run imported would not be the same in the image",
@@ -130,8 +158,17 @@ def _check_imports(trace: Trace, interpreter: Interpreter, published: Collection
         )
 
 
-def _inputs(project: Project, evidence: FileEvidence, outside: Outside) -> InputReport:
-    report = collect_inputs(project.root, project.path, evidence, rules=project.config.files, outside=outside)
+def _inputs(project: Project, evidence: FileEvidence, outside: Outside, progress: Progress) -> InputReport:
+    rules, cache = project.config.files, open_stat_cache(project.root)
+    report = collect_inputs(
+        project.root,
+        project.path,
+        evidence,
+        rules=rules,
+        outside=outside,
+        hash_all=functools.partial(hash_files, cache=cache, progress=progress, title="Hashing what the run used"),
+    )
+    cache.save()
     if report.problems:
         raise CaptureError(
             "files that the run used can't be locked",
@@ -139,26 +176,32 @@ def _inputs(project: Project, evidence: FileEvidence, outside: Outside) -> Input
             problems=report.problems,
             fix="Follow the cure given with each, then capture again.",
         )
-    return report
+    files = mark_mounted(report.files, rules.mount)
+    return replace(report, files=files, warnings=(*report.warnings, *mount_warnings(files, rules.mount)))
 
 
-def _network(trace: Trace) -> list[str]:
-    if not trace.network:
-        return []
-    more = f" and {len(trace.network) - _HOSTS} more" if len(trace.network) > _HOSTS else ""
-    hosts = ", ".join(trace.network[:_HOSTS])
-    return [f"the run reached the network ({hosts}{more}); the image runs without one: keep what it fetches as a file"]
-
-
-def run_evaluation(evaluation: Evaluation, root: Path, out: Path, progress: Progress) -> RunRecord:
-    """Execute the subject in place with a line of progress for each cell.
+def run_evaluation(
+    evaluation: Evaluation,
+    root: Path,
+    out: Path,
+    progress: Progress,
+    *,
+    tell: Callable[[Event], None] = ignore,
+    hooks: Sequence[Path] = (),
+) -> RunRecord:
+    """Execute the subject in place with a line of progress for each cell; `tell` hears of every event first.
 
     Raises:
         EvaluationError: It failed; the error quotes the cell. Its subclasses tell memory and time.
         CaptureError: Its metrics can't be read.
     """
     display = _CellDisplay(progress, evaluation)
-    record = execute(evaluation, root, out, display.show)
+
+    def hear(event: Event) -> None:
+        tell(event)
+        display.show(event)
+
+    record = execute(evaluation, root, out, hear, hooks)
     display.finish("stopped" if record.failure else "")
     if record.failure is not None:
         raise failure_error(record.failure, evaluation.path)

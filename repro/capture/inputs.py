@@ -6,52 +6,21 @@ project looked like before and after (the snapshots).
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from repro.capture.config import FileRules
-from repro.capture.hashing import lock_files, sayable, shown, unsayable
-from repro.capture.outside import Outside, leaving_link
+from repro.capture.hashing import HashAll, lock_files, sayable, shown, unsayable
+from repro.capture.outside import Links, Outside, leaving_link
 from repro.capture.roles import matches, role_of
-from repro.capture.snapshot import FileState, Snapshot, ignored
-from repro.capture.watch import FileEvents, WatchedFiles
-from repro.digest import Digest
+from repro.capture.snapshot import FileState, Ignored
+from repro.capture.tracing.file_evidence import FileEvidence
+from repro.capture.tracing.seen import FileEvents
 from repro.lock import LockedFile
-
-
-class Trace(Protocol):
-    """What is needed of `repro.runner.trace.Trace`: absolute paths with monotonic nanoseconds."""
-
-    @property
-    def reads(self) -> Mapping[str, int]:
-        """File → when first opened for reading."""
-
-    @property
-    def writes(self) -> Mapping[str, int]:
-        """File → when first written, created or moved there."""
-
-    @property
-    def modules(self) -> Mapping[str, str]:
-        """Imported module → its file."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileEvidence:
-    """All that is known of the files of one run.
-
-    Attributes:
-        trace: What Python's audit hook reported.
-        watched: What the system reported.
-        before: The project before the run.
-        after: The project after it; the same as `before` when nothing was run.
-    """
-
-    trace: Trace
-    watched: WatchedFiles
-    before: Snapshot
-    after: Snapshot
+from repro.realpaths import RealPaths
+from repro.sources import hub_advice
+from repro.store.hashing import hash_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +50,7 @@ def collect_inputs(
     *,
     rules: FileRules,
     outside: Outside,
-    digest: Callable[[Path], Digest] = Digest.of_file,
+    hash_all: HashAll = hash_files,
 ) -> InputReport:
     """Decide which project files the run used, and hash each of them once.
 
@@ -91,15 +60,19 @@ def collect_inputs(
         evidence: What was seen.
         rules: Globs of repro.toml.
         outside: Which files outside of the project may be read.
-        digest: Hashes a file.
+        hash_all: Hashes files.
     """
     sorter = _Sorter(root, evidence, rules, outside)
     sorter.take_modules()
     for path in evidence.trace.reads:
         sorter.take_read(path)
     reported = sorter.real_inputs()
-    for path in evidence.watched.files:
-        sorter.take_watched(path)
+    for path, events in evidence.watched.files.items():
+        sorter.take_watched(path, events)
+    for path, events in evidence.watched.outside.items():
+        sorter.take_watched(path, events)
+    for path in evidence.watched.named:
+        sorter.take_named(path)
     watched = set(sorter.inputs)
     sorter.take_included()
     sorter.take_subject(subject)
@@ -109,7 +82,7 @@ def collect_inputs(
         sorter.inputs,
         states=evidence.after.files,
         role=lambda path: role_of(path, rules, imported=path in sorter.modules),
-        digest=digest,
+        hash_all=hash_all,
     )
     outputs = sorted({*sorter.outputs, *sorter.written()} - sorter.inputs)
     return InputReport(
@@ -135,10 +108,15 @@ class _Sorter:
     problems: set[str] = field(default_factory=set)
     warnings: set[str] = field(default_factory=set)
     included: set[str] = field(default_factory=set)
+    real: RealPaths = field(default_factory=RealPaths)
 
     def __post_init__(self) -> None:
+        self.top = f"{self.root}{os.sep}"
+        self.ignored = Ignored(self.root)
+        self.links = Links(self.evidence.watched.links)
         self.trace_reads = self._relative_times(self.evidence.trace.reads)
         self.trace_writes = self._relative_times(self.evidence.trace.writes)
+        self.known_reads = {self.relative(self.real.of(path)) or path for path in self.evidence.trace.reads}
 
     def take_modules(self) -> None:
         """Modules of the project and the `__init__.py` of the packages around them."""
@@ -157,16 +135,31 @@ class _Sorter:
         if inside is not None:
             self.take_project_file(inside)
         elif not self._may_be_outside(path):
-            self.problems.add(
-                f"{shown(path)} lies outside the project; copy it into {self.root.name}/, "
-                "or exclude it in repro.toml, [files] exclude"
-            )
+            cure = hub_advice(path) or f"copy it into {self.root.name}/, or exclude it in repro.toml, [files] exclude"
+            self.problems.add(f"{shown(path)} lies outside the project; {cure}")
 
-    def take_watched(self, path: str) -> None:
-        """A file that the system reported."""
-        events = self.evidence.watched.files[path]
+    def take_watched(self, path: str, events: FileEvents) -> None:
+        """A file that the system reported: relative to the root, or absolute outside of it.
+
+        By which name compiled code opened it is not told: every link of the project that leads there counts.
+        """
         only_written = path in self.trace_writes and path not in self.trace_reads
-        if events.read_before or (events.opens_before and not events.changed and not only_written):
+        if not (events.read_before or (events.opens_before and not events.changed and not only_written)):
+            return
+        place = os.path.join(self.top, path)  # noqa: PTH118 - text stays text
+        spelled = [] if path in self.known_reads else self.links.to(place)
+        for link in spelled:
+            self.take_project_file(link)
+        if not os.path.isabs(path):  # noqa: PTH117 - text stays text
+            self.take_project_file(path)
+        elif not spelled and path not in self.known_reads:
+            self.take_read(path)
+
+    def take_named(self, path: str) -> None:
+        """A file that the sources name, where the system tells nothing: locked unless the run changed it."""
+        real = self.relative(os.path.realpath(self.root / path)) or ""
+        before, after = (one.files.get(real) for one in (self.evidence.before, self.evidence.after))
+        if before is not None and before == after and not {path, real} & self.trace_writes.keys():
             self.take_project_file(path)
 
     def take_included(self) -> None:
@@ -193,12 +186,12 @@ class _Sorter:
 
     def take_project_file(self, path: str) -> None:
         """Sort a file of the project that was read."""
-        if ignored(self.root, path) or matches(path, self.rules.exclude):
+        if self.ignored.has(path) or matches(path, self.rules.exclude):
             return
         real = self._real(path)
         if real is None:
             return
-        if ignored(self.root, real):  # a link into a store such as .repro/objects: what it shows is pinned by its hash
+        if self.ignored.has(real):  # a link into a store such as .repro/objects: what it shows is pinned by its hash
             self.inputs.add(path)
             return
         before, after = self.evidence.before.files.get(real), self.evidence.after.files.get(real)
@@ -218,7 +211,7 @@ class _Sorter:
 
     def real_inputs(self) -> set[str]:
         """The inputs so far, and the files that those which are links stand for, which is what the system reports."""
-        real = (self.relative(os.path.realpath(self.root / path)) for path in self.inputs)
+        real = (self.relative(self.real.of(self.top + path)) for path in self.inputs)
         return self.inputs.union(path for path in real if path is not None)
 
     def written(self) -> set[str]:
@@ -233,10 +226,8 @@ class _Sorter:
 
     def relative(self, path: str) -> str | None:
         """The path inside the project, POSIX, of an absolute one; None when it lies outside."""
-        for spelled in (path, os.path.realpath(path)):
-            if spelled.startswith(f"{self.root}{os.sep}"):
-                return spelled[len(str(self.root)) + 1 :].replace(os.sep, "/")
-        return None
+        inside = path if path.startswith(self.top) else self.real.of(path)
+        return inside[len(self.top) :].replace(os.sep, "/") if inside.startswith(self.top) else None
 
     def _relative_times(self, times: Mapping[str, int]) -> dict[str, int]:
         return {inside: when for path, when in times.items() if (inside := self.relative(path)) is not None}
@@ -251,8 +242,7 @@ class _Sorter:
 
     def _real(self, path: str) -> str | None:
         """Where links lead, inside the project; None, with a problem, when they leave it."""
-        real = os.path.realpath(self.root / path)
-        inside = self.relative(real)
+        inside = self.relative(self.real.of(self.top + path))
         if inside is None:
             link = leaving_link(self.root, path)
             self.problems.add(

@@ -72,6 +72,28 @@ def leaving_link(root: Path, path: str) -> str:
     return path
 
 
+class Links:
+    """The links below a root by where they lead, because there may be as many as files.
+
+    Args:
+        links: Relative path of each link → where it leads, absolute.
+    """
+
+    def __init__(self, links: Mapping[str, str]) -> None:
+        self._by_target: dict[str, list[str]] = {}
+        for link, target in links.items():
+            self._by_target.setdefault(target, []).append(link)
+
+    def to(self, target: str) -> list[str]:
+        """The relative paths that lead to a file, absolute, by way of a link: its own, or one of a folder above it."""
+        found: list[str] = []
+        above = target if self._by_target else ""
+        while above:
+            found += [link + target[len(above) :] for link in self._by_target.get(above, ())]
+            above = above.rpartition(os.sep)[0]
+        return found
+
+
 def _environment(interpreter: Interpreter) -> Iterator[str]:
     for prefix in (os.fspath(interpreter.prefix), os.fspath(interpreter.base_prefix)):
         if os.path.normpath(prefix) in {*_SHARED, os.path.expanduser("~"), os.path.expanduser("~/.local")}:  # noqa: PTH111

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from repro.capture.tracing.fold import beginnings, called, fold, known
+
 _LONGEST = 1024
 _MAGIC = re.compile(r"^(\s*)([%!?].*|\S+\?\??\s*)$")
 _ASSIGNED_MAGIC = re.compile(r"^(\s*[\w., ]+=\s*)([%!].*)$")
@@ -18,7 +20,6 @@ _FOREIGN_CELL = re.compile(
     r"\s*%%(bash|sh|script|html|javascript|js|latex|markdown|svg|perl|ruby|R|sql|cython|writefile)\b"
 )
 _WRITERS = re.compile(r"(to_(?!numpy|dict|list|datetime|numeric)\w+|save\w*|dump|write\w*|export\w*)")
-_JOINERS = {"Path", "PurePath", "PosixPath", "PurePosixPath", "join", "str", "fspath"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,18 @@ def string_paths(sources: Iterable[str], workdir: Path) -> set[str]:
     return finder.reads | finder.writes
 
 
+def named_places(
+    sources: Iterable[str], root: Path, workdir: Path, environ: Mapping[str, str] | None = None
+) -> set[str]:
+    """Absolute paths of the existing files and folders that sources, and local modules that they import, name.
+
+    A text that goes on with something unknown, a pattern and a query stand for the folders that they begin with.
+    """
+    finder = _Finder(workdir, tuple(dict.fromkeys((workdir, root, root / "src"))), environ or {})
+    finder.take(list(sources))
+    return finder.places
+
+
 def without_magics(source: str) -> str:
     """Python that parses: IPython's magics, shell lines and help become `pass`; cells of other languages nothing."""
     if _FOREIGN_CELL.match(source):
@@ -59,16 +72,18 @@ def without_magics(source: str) -> str:
 
 
 class _Finder:
-    def __init__(self, workdir: Path, search: Sequence[Path]) -> None:
+    def __init__(self, workdir: Path, search: Sequence[Path], environ: Mapping[str, str] | None = None) -> None:
         self.reads: set[str] = set()
+        self.places: set[str] = set()
         self.writes: set[str] = set()
         self.modules: dict[str, str] = {}
         self._workdir = workdir
         self._search = search
+        self._known = known(workdir, environ or {})
 
     def take(self, sources: list[str]) -> None:
         trees = [tree for source in sources if (tree := _parse(source)) is not None]
-        names: dict[str, str] = {}
+        names: dict[str, str] = dict(self._known)
         for tree in trees:
             for node in ast.walk(tree):
                 self._take_node(node, names)
@@ -77,9 +92,10 @@ class _Finder:
                 self._take_module(name)
 
     def _take_node(self, node: ast.AST, names: dict[str, str]) -> None:
+        self.places.update(place for text in beginnings(node, names) for place in self._existing(text))
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                text = _fold(value, names)
+                text = fold(value, names)
                 if text is not None:
                     names[name] = text
             case ast.Call() if _writes(node, names):
@@ -88,12 +104,18 @@ class _Finder:
                 self.reads |= set(self._files(node, names))
 
     def _files(self, node: ast.AST, names: Mapping[str, str]) -> Iterator[str]:
-        text = _fold(node, names)
+        text = fold(node, names)
         if text is None or not 0 < len(text) <= _LONGEST or "\n" in text or "\0" in text:
             return
         path = os.path.normpath(self._workdir / Path(text).expanduser())
         if Path(path).is_file():
             yield path
+
+    def _existing(self, text: str) -> Iterator[str]:
+        if 0 < len(text) <= _LONGEST and "\n" not in text and "\0" not in text:
+            path = os.path.normpath(self._workdir / Path(text).expanduser())
+            if os.path.exists(path):  # noqa: PTH110 - text stays text
+                yield path
 
     def _take_module(self, name: str) -> None:
         for folder in self._search:
@@ -112,7 +134,7 @@ class _Finder:
         tree = _parse(source)
         if tree is None:
             return
-        names: dict[str, str] = {"__file__": str(file)}
+        names: dict[str, str] = {**self._known, "__file__": str(file)}
         for node in ast.walk(tree):
             self._take_node(node, names)
         for imported in _imported(tree, package):
@@ -147,39 +169,6 @@ def _prefixes(name: str) -> Iterator[str]:
     yield from (".".join(parts[: count + 1]) for count in range(len(parts)) if name)
 
 
-def _fold(node: ast.AST | None, names: Mapping[str, str]) -> str | None:  # noqa: PLR0911 - one for each kind of node
-    """The text of an expression that is a constant path, else None."""
-    match node:
-        case ast.Constant(value=str(text)):
-            return text
-        case ast.Name(id=name):
-            return names.get(name)
-        case ast.BinOp(left=left, op=ast.Div(), right=right):
-            return _joined((left, right), names)
-        case ast.Attribute(value=value, attr="parent"):
-            inner = _fold(value, names)
-            return None if inner is None else os.path.dirname(inner)  # noqa: PTH120
-        case ast.Call(func=ast.Attribute(value=value, attr="resolve" | "absolute" | "expanduser"), args=[]):
-            return _fold(value, names)
-        case ast.Call(func=function, args=args) if args and _name(function) in _JOINERS:
-            return _joined(args, names)
-        case ast.JoinedStr(values=values):
-            parts = [_fold(one.value if isinstance(one, ast.FormattedValue) else one, names) for one in values]
-            return None if None in parts else "".join(part or "" for part in parts)
-    return None
-
-
-def _joined(nodes: Sequence[ast.AST], names: Mapping[str, str]) -> str | None:
-    parts = [_fold(node, names) for node in nodes]
-    return None if None in parts else os.path.join(*(part or "" for part in parts))  # noqa: PTH118 - text stays text
-
-
-def _name(function: ast.expr) -> str:
-    return (
-        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
-    )
-
-
 def _given(call: ast.Call) -> list[ast.expr]:
     return [*call.args, *(keyword.value for keyword in call.keywords)]
 
@@ -190,8 +179,8 @@ def _owner(call: ast.Call) -> list[ast.expr]:
 
 
 def _writes(call: ast.Call, names: Mapping[str, str]) -> bool:
-    name = _name(call.func)
+    name = called(call.func)
     if name != "open":
         return _WRITERS.fullmatch(name) is not None
-    modes = [_fold(one, names) or "" for one in _given(call)]
+    modes = [fold(one, names) or "" for one in _given(call)]
     return any(re.fullmatch(r"[wax][bt+]*", mode) for mode in modes)

@@ -21,7 +21,7 @@ from .execute import RECORD, describe, execute
 from .found import Collected
 from .output import atomic_write
 from .report import Progress, failure_text, table, verdict
-from .staging import stage
+from .staging import MOUNTED, stage
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,6 +54,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--root", type=Path, default=Path("/opt/repro"), help="where evaluation.json and repro.lock are"
     )
     parser.add_argument("--project", type=Path, default=Path("/opt/project"), help="the locked project files")
+    parser.add_argument("--mounted", type=Path, default=MOUNTED, help="project files that are not in the image")
     parser.add_argument("--work", type=Path, default=Path("/work"), help="where a writable copy of them is laid out")
     parser.add_argument("--out", type=Path, default=Path("/out"), help="where the record and the executed notebook go")
     parser.add_argument("--json", action="store_true", help="print the record as the last line")
@@ -64,7 +65,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     evaluation = Evaluation.from_json((options.root / "evaluation.json").read_bytes())
     options.out.mkdir(parents=True, exist_ok=True)
     print(f"{evaluation.path} from lock {evaluation.lock_digest}", flush=True)
-    failure = check_lock(evaluation, options.root / "repro.lock") or stage(evaluation, options.project, options.work)
+    failure = check_lock(evaluation, options.root / "repro.lock") or stage(
+        evaluation, options.project, options.work, options.mounted
+    )
     if failure is None:
         progress = Progress(sys.stdout)
         try:

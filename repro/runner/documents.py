@@ -56,13 +56,17 @@ def same_bits(left: Value, right: Value) -> bool:
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A file the evaluation needs, to be laid out at `path` below the working tree after its sha256 was checked."""
+    """A file the evaluation needs, to be laid out at `path` below the working tree after its sha256 was checked.
+
+    With `mount` it isn't in the image: whoever runs that has to bring it.
+    """
 
     path: str
     role: str
     sha256: str
     size: int
     executable: bool = False
+    mount: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,8 @@ class Evaluation:
 class MeasuredMetric:
     """A metric that the run reported.
 
-    `source` is a file path, `cell:<n>`, `scrapbook:<n>` or `display:<n>`, n being the code cell's number from 1.
+    `source` is a file path, `cell:<n>`, `scrapbook:<n>`, `display:<n>` or `printed:<n>`, n being the code cell's number
+    from 1, or `mlflow:<place>` or `tensorboard:<place>`.
     """
 
     name: str
@@ -155,6 +160,7 @@ class Failure:
     Attributes:
         kind: "cell" (a cell or the script raised), "died" (the kernel or script was killed), "memory", "timeout",
             "start" (the kernel did not come up), "tampered" (a staged file is not what the lock says),
+            "unmounted" (files that are not in the image were not brought),
             "metrics" (a metrics file that can't be read, or one name with two values).
         message: One sentence, which doesn't name the cell.
         cell: Number of the cell, from 1 as in the notebook's order of code cells, or None.

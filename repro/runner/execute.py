@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Callable
@@ -15,10 +15,12 @@ from .found import Collected
 from .limits import Limits
 from .machine import ask_interpreter, describe_machine
 from .metrics import run_metrics
-from .metrics_files import stamps
+from .metrics_places import marks
+from .metrics_printed import Printed, printed_cells, printed_script
 from .notebook import NotebookRun, run_notebook
-from .output import atomic_write
-from .script import run_script
+from .output import keep
+from .script import LOG_FILE, run_script
+from .stops import end_strays
 from .surroundings import Job, plain_environment, surroundings
 from .trace import read_trace
 
@@ -49,24 +51,31 @@ def execute(
     root, out = root.resolve(), out.resolve()
     trace = _clean(out)
     limits = Limits.begin(evaluation.timeout, evaluation.cell_timeout)
-    before = stamps(root, evaluation.metrics_files)
+    before = marks(root, evaluation.metrics_files)
     with surroundings(evaluation, root, trace, hooks) as place:
         job = Job(evaluation, root / evaluation.path, place, limits, out, on_event or ignore)
-        if not job.subject.is_file():
-            run = NotebookRun(failure=Failure("start", f"there is no file {evaluation.path}"))
-        elif evaluation.kind == "notebook":
-            run = run_notebook(job)
-        else:
-            run = NotebookRun(failure=run_script(job))
+        try:
+            run = _run(job)
+        finally:
+            strays = end_strays(f"REPRO_TRACE={trace}")
+    run.found.warnings += strays
     seconds = time.monotonic() - limits.started
     if run.failure is None:
-        collected = run_metrics(root, evaluation.metrics_files, before, run.found, run.notebook)
+        collected = run_metrics(
+            root, evaluation.metrics_files, before, run.found, run.notebook, printed=lambda: _printed(job, run)
+        )
     else:
         collected = Collected((), tuple(run.found.warnings), run.failure)
     record = describe(evaluation, root, collected)
     record = replace(record, cells=tuple(run.cells), seconds=seconds, libraries=read_trace(trace).libraries)
-    atomic_write(out / RECORD, record.to_json())
+    keep(out / RECORD, record.to_json(), failed=record.failure is not None)
     return record
+
+
+def _run(job: Job) -> NotebookRun:
+    if not job.subject.is_file():
+        return NotebookRun(failure=Failure("start", f"there is no file {job.evaluation.path}"))
+    return run_notebook(job) if job.evaluation.kind == "notebook" else run_script(job)
 
 
 def describe(evaluation: Evaluation, root: Path, collected: Collected) -> RunRecord:
@@ -87,6 +96,11 @@ def describe(evaluation: Evaluation, root: Path, collected: Collected) -> RunRec
         packages=dict(interpreter.packages or {}),
         machine=describe_machine(),
     )
+
+
+def _printed(job: Job, run: NotebookRun) -> Iterable[Printed]:
+    """What the cells, or the script, printed."""
+    return [printed_script(job.out / LOG_FILE, job.subject)] if run.notebook is None else printed_cells(run.notebook)
 
 
 def _clean(out: Path) -> Path:

@@ -20,6 +20,7 @@ INTERRUPTED = 130
 
 _FAILURES = {
     "tampered": TAMPERED,
+    "unmounted": NOT_COMPARABLE,
     "metrics": NOT_COMPARABLE,
     "memory": OUT_OF_MEMORY,
     "timeout": TIMED_OUT,

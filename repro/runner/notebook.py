@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import re
 import time
 import warnings
@@ -15,14 +16,16 @@ from subprocess import Popen
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import cgroup
+from .client import make_client
 from .documents import CellRun, Failure
 from .events import CELL_FINISHED, CELL_STARTED, KERNEL_READY, Event
 from .found import Found
 from .kernel import LOG, make_kernel_manager
 from .metrics import read_answer
 from .metrics_outputs import code_cells, is_tagged
-from .output import atomic_write
+from .output import keep
 from .processes import death, kill_first, kill_group
+from .stops import ASKS_FOR_INPUT, Flood
 from .surroundings import Job
 
 if TYPE_CHECKING:
@@ -35,12 +38,9 @@ LOG_FILE = "kernel.log"
 _START_LIMIT = 60.0
 _OUTPUT_PATIENCE = 60  # seconds that a cell's last outputs may lag behind its end
 _LOG_TAIL = 30
+_LOG_TURN = 0.5  # seconds
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _IPYKERNEL = re.compile(r"[/\\]ipykernel[/\\]")
-_INPUT = (
-    "it asks for keyboard input (input() or getpass()), which nobody can give in an unattended run; "
-    "replace it by a constant or a variable"
-)
 _HOOK = "__import__('sys').modules['_repro_hook']"
 
 
@@ -73,7 +73,7 @@ def run_notebook(job: Job) -> NotebookRun:
             finally:
                 session.kill()
     finally:
-        atomic_write(job.out / EXECUTED, write_notebook(notebook))
+        keep(job.out / EXECUTED, write_notebook(notebook), failed=run.failure is not None)
     return run
 
 
@@ -116,22 +116,23 @@ class _Session:
         self._oom = cgroup.oom_kills()
         self._total = sum(1 for _ in code_cells(notebook))
         self._manager = make_kernel_manager(self._python, job.place.private)
+        self._flood = Flood(self.kill)
 
     def kill(self) -> None:
         """End the kernel's process group at once."""
         kill_group(getattr(self._manager.provisioner, "pgid", None))
 
     async def run(self) -> None:
-        from nbclient import NotebookClient  # noqa: PLC0415 - scripts don't need it
-
-        client = NotebookClient(
+        client = make_client(
             self._notebook,
+            self._flood,
             km=self._manager,
             timeout_func=lambda _: self._limits.for_cell(),
             startup_timeout=math.ceil(min(_START_LIMIT, self._limits.remaining() or _START_LIMIT)),
             iopub_timeout=_OUTPUT_PATIENCE,
             log=LOG,
         )
+        watching = asyncio.ensure_future(self._watch_log())
         try:
             self._run.failure = await self._start(client)
             if self._run.failure is None:
@@ -139,6 +140,8 @@ class _Session:
                 self._run.failure = await self._execute(client)
                 client.set_widgets_metadata()
         finally:
+            watching.cancel()
+            self._run.found.warnings += self._flood.warnings()
             stuck = self._run.failure is not None and self._run.failure.kind != "cell"
             client.shutdown_kernel = "immediate" if stuck else "graceful"
             if client.km is not None:
@@ -232,14 +235,22 @@ class _Session:
         message = _ANSI.sub("", f"{error.ename}: {error.evalue}".rstrip(": "))
         frames = _frames(error, cell)
         if error.ename == "StdinNotImplementedError":
-            message = _INPUT
+            message = ASKS_FOR_INPUT
             frames = [frame for frame in frames if not _IPYKERNEL.search(frame)]
         kind = "cell"
         if cgroup.oom_kills() > self._oom:
             kind, message = "memory", f"a process was killed because memory ran out; then {message}"
         return Failure(kind, message, number, cell.source, "\n".join(frames).rstrip())
 
+    async def _watch_log(self) -> None:
+        """What goes past Python's streams is only seen here."""
+        while True:
+            await asyncio.sleep(_LOG_TURN)
+            self._flood.look_at(os.fstat(self._log.fileno()).st_size)
+
     async def _died(self, process: Popen[bytes] | None, source: str, number: int) -> Failure:
+        if self._flood.over:
+            return self._flood.failure("it", number, source)
         code = None if process is None else process.poll()
         return death("the kernel", code, self._oom, cell=number, source=source, traceback=self._log_tail())
 

@@ -97,6 +97,7 @@ def verdict(record: RunRecord, comparisons: Sequence[Comparison], code: int) -> 
 
 _KINDS = {
     "tampered": "the image's content is not what the lock says",
+    "unmounted": "files that this image needs are not mounted",
     "metrics": "the metrics can't be read",
     "memory": "the evaluation ran out of memory",
     "timeout": "the evaluation ran out of time",

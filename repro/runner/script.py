@@ -12,16 +12,20 @@ from typing import BinaryIO
 from . import cgroup
 from .documents import Failure
 from .events import OUTPUT, Event
+from .notebook import NotebookRun
 from .processes import death, kill_first, kill_group
+from .stops import ASKS_FOR_INPUT, Flood
 from .surroundings import Job
 
 LOG_FILE = "output.log"
 _TAIL = 40
+_LONGEST_LINE = 1 << 16
+_NO_INPUT = "EOFError: EOF when reading a line"
 _READERS_PATIENCE = 5  # seconds for the last lines; a process that left the group may hold the pipe for ever
 
 
-def run_script(job: Job) -> Failure | None:
-    """Run `python script args…` and leave what it printed in `output.log`; None when it exited with 0.
+def run_script(job: Job) -> NotebookRun:
+    """Run `python script args…` and leave what it printed in `output.log`; without a failure when it exited with 0.
 
     A script counts as one cell for the limits. Its process group does not outlive it.
     """
@@ -29,6 +33,7 @@ def run_script(job: Job) -> Failure | None:
     oom = cgroup.oom_kills()
     with (job.out / LOG_FILE).open("wb") as log:
         printed = _Printed(log, job.tell)
+        run = NotebookRun()
         try:
             process = subprocess.Popen(
                 [python, str(job.subject), *job.evaluation.args],
@@ -40,19 +45,24 @@ def run_script(job: Job) -> Failure | None:
                 start_new_session=os.name == "posix",
             )
         except OSError as error:
-            return Failure("start", f"{python} can't be started: {error.strerror or error}")
+            return NotebookRun(failure=Failure("start", f"{python} can't be started: {error.strerror or error}"))
         try:
             kill_first(process.pid)
             printed.follow(process)
             code = process.wait(job.limits.for_cell())
         except subprocess.TimeoutExpired:
-            return job.limits.exceeded("the script", traceback=printed.error_tail())
+            run.failure = job.limits.exceeded("the script", traceback=printed.error_tail())
+            return run
         finally:
             kill_group(process.pid)
             process.kill()
             process.wait()
             printed.finish()
-    return _failure(code, oom, printed.error_tail())
+            run.found.warnings += printed.flood.warnings()
+    run.failure = (
+        printed.flood.failure("the script") if printed.flood.over else _failure(code, oom, printed.error_tail())
+    )
+    return run
 
 
 def _failure(code: int, oom: int, tail: str) -> Failure | None:
@@ -61,6 +71,8 @@ def _failure(code: int, oom: int, tail: str) -> Failure | None:
     if code < 0 or cgroup.oom_kills() > oom:
         return death("the script", code, oom, traceback=tail)
     last = tail.strip().splitlines()[-1:] if "Traceback (most recent call last)" in tail else []
+    if last == [_NO_INPUT]:
+        last = [ASKS_FOR_INPUT]
     return Failure("cell", last[0] if last else f"the script exited with code {code}", traceback=tail)
 
 
@@ -74,8 +86,10 @@ class _Printed:
         self._closed = False
         self._errors: deque[str] = deque(maxlen=_TAIL)
         self._threads: list[threading.Thread] = []
+        self.flood = Flood(lambda: None)
 
     def follow(self, process: subprocess.Popen[bytes]) -> None:
+        self.flood = Flood(lambda: kill_group(process.pid))
         for stream, errors in ((process.stdout, False), (process.stderr, True)):
             thread = threading.Thread(target=self._read, args=(stream, errors), daemon=True)
             self._threads.append(thread)
@@ -95,11 +109,13 @@ class _Printed:
 
     def _read(self, stream: BinaryIO, errors: bool) -> None:  # noqa: FBT001 - a thread's argument
         with stream:
-            for line in stream:
+            while line := stream.readline(_LONGEST_LINE):
                 text = line.decode("utf-8", "replace").rstrip("\r\n")
                 with self._lock:
                     if self._closed:
                         return
+                    if not self.flood.take(len(line)):
+                        continue
                     self._log.write(line)
                     if errors:
                         self._errors.append(text)

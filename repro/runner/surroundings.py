@@ -62,9 +62,7 @@ class Job:
 
 
 @contextlib.contextmanager
-def surroundings(
-    evaluation: Evaluation, root: Path, trace: Path, hooks: Sequence[Path] = ()
-) -> Iterator[Surroundings]:
+def surroundings(evaluation: Evaluation, root: Path, trace: Path, hooks: Sequence[Path] = ()) -> Iterator[Surroundings]:
     """Prepare the environment and the private folder for one evaluation; `trace` is where its trace goes.
 
     `hooks` are files for the hook's folder that only a capture has (`repro_observe.py`, which the hook starts).

@@ -5,23 +5,25 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 import repro.runner.hook
 from repro.capture.config import FileRules
-from repro.capture.inputs import FileEvidence, InputReport, collect_inputs
+from repro.capture.inputs import InputReport, collect_inputs
 from repro.capture.model import Interpreter
 from repro.capture.outside import Outside
 from repro.capture.roles import matches, role_of
 from repro.capture.snapshot import FileState, Snapshot, take_snapshot
 from repro.capture.static_inputs import static_inputs, string_paths, without_magics
+from repro.capture.tracing.file_evidence import FileEvidence
 from repro.capture.watch import FileEvents, WatchedFiles, watch_files
 from repro.digest import Digest
 from repro.runner.trace import Trace, read_trace
+from repro.store.hashing import Outcome, hash_files
 from tests.capture.packages.installed import Venv
 
 HOOK = Path(repro.runner.hook.__file__).parent
@@ -306,7 +308,7 @@ def test_what_can_not_be_read_is_named(project: Project, monkeypatch: pytest.Mon
     assert roles(report) == {"gone.csv": "data", "main.py": "code"}
     assert [problem.split(";")[0] for problem in report.problems] == [
         "changed.csv changed after the run, while it was being hashed",
-        "socket can't be read: No such device or address",
+        "socket can't be read: it is no regular file",
         "vanished.csv can't be read: No such file or directory",
     ]
 
@@ -316,16 +318,15 @@ def test_a_file_that_changes_while_it_is_hashed_is_named(project: Project) -> No
     now = take_snapshot(project.root)
     hashed: list[str] = []
 
-    def slow(path: Path) -> Digest:
-        hashed.append(path.name)
-        found = Digest.of_file(path)
-        if path.name == "a.csv":
-            path.write_text("another content")
-        return found
+    def slow(paths: Sequence[str]) -> list[Outcome]:
+        hashed.extend(Path(path).name for path in paths)
+        found = hash_files(paths)
+        (project.root / "a.csv").write_text("another content")
+        return [replace(one, after=Path(path).stat()) for path, one in zip(paths, found, strict=True)]
 
     evidence = FileEvidence(Trace(reads={str(project.root / "a.csv"): 1}), WatchedFiles(), now, now)
     outside = Outside(project.interpreter)
-    report = collect_inputs(project.root, "main.py", evidence, rules=FileRules(), outside=outside, digest=slow)
+    report = collect_inputs(project.root, "main.py", evidence, rules=FileRules(), outside=outside, hash_all=slow)
     assert sorted(hashed) == ["a.csv", "main.py"]
     assert len(report.problems) == 1
     assert report.problems[0].startswith("a.csv changed after the run")

@@ -8,6 +8,7 @@ import pytest
 
 from repro.runner import staging
 from repro.runner.documents import Evaluation, StagedFile
+from repro.runner.exitcodes import exit_code
 from repro.runner.staging import stage
 
 
@@ -119,3 +120,41 @@ def test_a_linked_file_is_checked_too(project, tmp_path, monkeypatch):
     monkeypatch.setattr(staging, "LINKED_FROM", 2)
     file = staged("deep dir/dåta.csv", b"1,3", "data")
     assert stage(evaluation(file), project, tmp_path / "work").kind == "tampered"
+
+
+def test_files_that_are_not_in_the_image_come_from_where_they_are_mounted(project, tmp_path):
+    there = tmp_path / "mounted"
+    (there / "data").mkdir(parents=True)
+    (there / "data/big.csv").write_bytes(b"5,6")
+    files = (*FILES, replace(staged("data/big.csv", b"5,6", "data"), mount=True))
+    work = tmp_path / "work"
+    assert stage(evaluation(*files), project, work, there) is None
+    assert (work / "data/big.csv").read_bytes() == b"5,6"
+    (there / "data/big.csv").write_bytes(b"5,7")
+    failure = stage(evaluation(*files), project, work, there)
+    assert failure is not None
+    assert failure.kind == "tampered"
+    (problem,) = failure.problems
+    assert problem.startswith(f"data/big.csv: expected sha256 {hashlib.sha256(b'5,6').hexdigest()}, found ")
+
+
+def test_a_large_mounted_file_is_linked_to_and_not_copied(project, tmp_path, monkeypatch):
+    monkeypatch.setattr(staging, "LINKED_FROM", 2)
+    there = tmp_path / "mounted"
+    there.mkdir()
+    (there / "big.csv").write_bytes(b"5,6")
+    files = (replace(staged("big.csv", b"5,6", "data"), mount=True),)
+    assert stage(evaluation(*files), project, tmp_path / "work", there) is None
+    assert (tmp_path / "work/big.csv").readlink() == there.resolve() / "big.csv"
+
+
+def test_what_is_not_mounted_is_named_with_how_to_before_anything_is_read(project, tmp_path):
+    (project / "n.ipynb").write_bytes(b"changed")
+    missing = [replace(staged(f"data/{number}.csv", b"x", "data"), mount=True) for number in range(30)]
+    failure = stage(evaluation(*FILES, *missing), project, tmp_path / "work", tmp_path / "mounted")
+    assert failure is not None
+    assert failure.kind == "unmounted"
+    assert f'docker run -v "$PWD:{tmp_path}/mounted:ro" IMAGE' in failure.message
+    assert failure.problems[0] == f"data/0.csv: 1 bytes, sha256 {hashlib.sha256(b'x').hexdigest()}"
+    assert failure.problems[-1].startswith("and 10 more")
+    assert exit_code(failure, ()) == 6

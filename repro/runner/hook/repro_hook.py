@@ -102,8 +102,10 @@ class _Recorder:
     def audit(self, event: str, args: tuple[object, ...]) -> None:
         handler = self.handlers.get(event)
         if handler is not None:
-            with contextlib.suppress(Exception):  # never in the program's way
+            try:  # noqa: SIM105 - a context manager would cost every open() a microsecond
                 handler(*args)
+            except Exception:  # noqa: BLE001, S110 - never in the program's way
+                pass
 
     def note(self, kind: str, path: str | None, name: str = "") -> None:
         """Write a line unless it was written before; a `path` of None is nothing."""
@@ -245,8 +247,11 @@ def _absolute(path: object) -> str | None:
     """An absolute path, or None for descriptors. Raises TypeError for what is no path."""
     if isinstance(path, int):
         return None
-    text = os.fsdecode(path)  # type: ignore[arg-type]
-    return os.path.normpath(text if os.path.isabs(text) else os.path.join(os.getcwd(), text))
+    text: str = path if type(path) is str else os.fsdecode(path)  # type: ignore[arg-type]
+    if not os.path.isabs(text):
+        text = os.path.join(os.getcwd(), text)
+    plain = os.sep == "/" and not (text.endswith("/") or "/." in text or "//" in text)
+    return text if plain else os.path.normpath(text)  # which is dear
 
 
 def _intent(mode: object, flags: object) -> tuple[bool, bool]:
