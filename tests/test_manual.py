@@ -19,7 +19,9 @@ from repro.oci.validate import Finding, ImageReport, LayerReport, Report
 from repro.plan import BuiltImage
 from repro.report.cache import cache_json
 from repro.report.json import build_json, error_json
+from repro.report.pull import pull_json
 from repro.report.validation import validation_json
+from repro.sources import Pulled, PullReport
 from repro.store.usage import Removed, Unit
 from tests.conftest import ROOT
 
@@ -39,10 +41,12 @@ FACTS = LayerFacts(1, {"files": 1}, {"0:0": 1}, (1.0, 2.0), digests={"opt/repro/
 LAYER = LayerReport(Descriptor(DIGEST, 1, "application/vnd.oci.image.layer.v1.tar"), DIGEST, FACTS)
 REPORT = Report((ImageReport(DIGEST, DIGEST, "linux/amd64", (LAYER,)),), (Finding("note", "layer 0", "has devices"),))
 BUILT = BuiltImage(str(DIGEST), ("churn:1",), 1, "oci:out", "linux/amd64", str(DIGEST), proved=True)
+PULLED = PullReport((Pulled("data/x.csv", "fetched", 1, "s3://bucket/x.csv"),))
 DOCUMENTS = {
     "repro.build/2": build_json([(BUILT, [("data", "data", 7)])]),
     "repro.validation/1": validation_json("oci:out", REPORT),
     "repro.cache/1": cache_json(Path("cache"), [Unit("layers", Path("cache/layers/x"), 1, 0.0)], Removed(1, 2)),
+    "repro.pull/1": pull_json(Path("repro.lock"), PULLED, dry_run=False),
     "repro.error/1": error_json(UsageError("wrong")).encode(),
 }
 

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -10,69 +9,69 @@ from pathlib import Path
 
 from repro_oci.builder import OciBuilder
 
-from repro import __version__
-from repro.capture.base import resolve_base
+from repro.capture.absolute import named_root
 from repro.capture.baseline import baseline_warnings, make_baseline
 from repro.capture.config import Config
+from repro.capture.data_profiles import profile_data
+from repro.capture.drift import drift, drift_warnings
 from repro.capture.evidence import Evidence, gather, gather_stored, subject_sources
-from repro.capture.interpreter import choose_interpreter, platform_of
-from repro.capture.kernels import resolve_kernel
+from repro.capture.findings import Finding
+from repro.capture.locating import locate_files, naming_pointers
+from repro.capture.metric_places import choose_metrics, locked_places
 from repro.capture.model import Interpreter, Kernel
-from repro.capture.packages.choose import abi_tag
-from repro.capture.packages.index import IndexClient
-from repro.capture.packages.lock_packages import lock_packages
-from repro.capture.packages.origins import built_wheel, local_wheel
-from repro.capture.packages.runner_packages import lock_runner
-from repro.capture.packages.settings import IndexFlags, load_settings
+from repro.capture.modules import locked_modules
 from repro.capture.predict import Predictor, image_options
-from repro.capture.probe import probe
-from repro.capture.project import Project, open_project, previous_lock
+from repro.capture.project import Project, locked_packages, open_project, previous_lock
 from repro.capture.request import CaptureRequest, CaptureResult
+from repro.capture.review import Review, Tell, nobody, review
 from repro.capture.revision import read_revision
+from repro.capture.runs.model import Repeats
+from repro.capture.runs.repeat import reruns
+from repro.capture.startup import with_import_path
 from repro.capture.surroundings import read_environment
+from repro.capture.survey import Installed, Survey, engine_or_none, registry_client
 from repro.capture.variables import variable_warnings
-from repro.engines import DockerEngine, find_docker
-from repro.errors import InfrastructureError
 from repro.files import atomic_write
-from repro.http import Session, session
+from repro.http import Session
 from repro.lock import (
-    Base,
     Baseline,
     Environment,
     ImageOptions,
     Lock,
+    LockedFile,
+    Metric,
     Package,
     Policy,
     Python,
-    Runner,
     lock_body,
     render_lock,
 )
-from repro.lock import Evidence as Facts
-from repro.plan import runner_digest, runner_sources
+from repro.lock import Evidence as LockedEvidence
 from repro.plan.evaluation import environment_variables
 from repro.progress import Progress
-from repro.registry import Registry
 from repro.runner.documents import Evaluation
-from repro.store import artifact_cache, project_store, run_directory
+from repro.store import artifact_cache, run_directory
 
 
-def capture(request: CaptureRequest, progress: Progress, environ: Mapping[str, str] = os.environ) -> CaptureResult:
+def capture(
+    request: CaptureRequest, progress: Progress, environ: Mapping[str, str] = os.environ, *, tell: Tell = nobody
+) -> CaptureResult:
     """Rerun the subject in its own environment and write a lock of everything that it really used.
 
-    Nothing but the lock and `.repro/` is written, and the lock only when every step has succeeded.
+    Nothing but the lock and `.repro/` is written, and the lock only when every step has succeeded. `tell` hears of
+    findings as soon as there are any, and again after the run.
 
     Raises:
         UsageError: The subject, its kernel or repro.toml can't be used as it is.
-        CaptureError: Something that the run used can't be pinned, or it reported no metric.
+        CaptureError: Something that the run used can't be pinned, it reported no metric, or findings stop it.
         EvaluationError: The subject failed.
         InfrastructureError: No base image, package index or disk space.
         IntegrityError: The lock that is there can't be read.
     """
     started = time.monotonic()
     project = open_project(request)
-    work = _Capture(project, request, progress, environ)
     previous = previous_lock(project)
+    work = _Capture(project, request, progress, environ, locked_packages(previous), tell)
     seen = work.see()
     lock = work.predicted(seen)
     data = render_lock(lock)
@@ -85,7 +84,9 @@ def capture(request: CaptureRequest, progress: Progress, environ: Mapping[str, s
         changed=data != previous,
         warnings=seen.warnings,
         run_directory=seen.directory,
+        repeats=seen.repeats,
         seconds=time.monotonic() - started,
+        findings=seen.findings,
     )
 
 
@@ -97,6 +98,20 @@ class _Seen:
     directory: Path | None
     warnings: tuple[str, ...]
     sessions: Callable[[], Session]
+    findings: tuple[Finding, ...]
+    repeats: Repeats | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the run's evidence comes to in the lock, and what there is to tell of it."""
+
+    root: str | None
+    files: tuple[LockedFile, ...]
+    metrics: tuple[Metric, ...]
+    places: tuple[str, ...]
+    evidence: LockedEvidence
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,44 +122,71 @@ class _Capture:
     request: CaptureRequest
     progress: Progress
     environ: Mapping[str, str]
+    previous: Mapping[str, Package]
+    tell: Tell = nobody
 
     def see(self) -> _Seen:
         """Take every step, cheap ones and those that need no run first."""
+        survey = Survey(self.project, self.request, self.progress, self.environ, self.previous)
         config = self.project.config
         environment, warnings = read_environment(self.environ, allowed=config.env, threads=config.threads)
-        kernel, interpreter = self._find_python()
-        targets = self.request.targets or (platform_of(interpreter),)
-        base = self._base(interpreter)
-        python = self._interpreter(interpreter, base, targets)
-        client = self._index(interpreter)
-        packages, runner = self._packages(interpreter, base, targets, client)
-        published = {package.name for package in packages if package.origin == "index"}
-        evidence, directory = self._evidence(kernel, interpreter, environment, published, python)
+        kernel, interpreter = survey.find_python()
+        reviewed = self._review(kernel, interpreter)
+        found = survey.installed(interpreter)
+        published = {package.name for package in found.packages if package.origin == "index"}
+        evidence, directory = self._evidence(kernel, interpreter, environment, published, found.python)
+        folders = {"root": self.project.root, "workdir": self.project.subject.parent}
+        environment = with_import_path(environment, interpreter, evidence.files, **folders)
+        facts = self._facts(evidence, kernel, found)
         sources = self._sources(evidence)
+        drifts = drift(self.project.root, interpreter, evidence.modules, sources)
         unseen = variable_warnings(sources, self.environ, kernel.env, environment_variables(environment))
-        metrics = make_baseline(evidence.metrics, config, self.project.path, evidence.warnings)
-        lock = Lock(
-            subject=self.project.lock_subject(),
-            baseline=Baseline(rerun=self.request.rerun),
-            targets=targets,
-            python=python,
-            base=base,
-            environment=environment,
-            policy=_policy(config, _metrics_files(self.project, evidence)),
+        told = (*warnings, *found.warnings, *drift_warnings(drifts), *unseen, *facts.warnings)
+        lock = self._lock(found, environment, evidence, facts)
+        return _Seen(lock, directory, told, found.client.file_sessions, reviewed.settled(evidence), evidence.repeats)
+
+    def _facts(self, evidence: Evidence, kernel: Kernel, found: Installed) -> "_Facts":
+        """What follows from the run's evidence."""
+        config, root = self.project.config, self.project.root
+        located = locate_files(self.project, evidence.files, found.client.file_sessions)
+        laptop, named = named_root(root, self._sources(evidence), evidence.files)
+        chosen = choose_metrics(evidence.metrics, config)
+        profiled = profile_data(evidence.files, root, kernel.python, config.profiles)
+        metrics = make_baseline(chosen, config, self.project.path, evidence.warnings)
+        revision = read_revision(root, [file.path for file in evidence.files])
+        return _Facts(
+            root=laptop,
+            files=located.files,
             metrics=metrics,
-            files=evidence.files,
-            outputs=evidence.outputs,
-            packages=packages,
-            runner=runner,
-            image=image_options(self._image(), targets, self.progress),
-            modules=evidence.modules,
-            evidence=Facts(
-                machine=evidence.machine,
-                revision=read_revision(self.project.root, [file.path for file in evidence.files]),
+            places=locked_places(config, self.project.metrics_files, chosen),
+            evidence=LockedEvidence(evidence.machine, revision, profiled.profiles),
+            warnings=(
+                *named,
+                *located.warnings,
+                *evidence.warnings,
+                *profiled.notes,
+                *baseline_warnings(metrics, evidence.metrics),
             ),
         )
-        told = (*warnings, *unseen, *evidence.warnings, *baseline_warnings(metrics))
-        return _Seen(lock, directory, told, client.file_sessions)
+
+    def _lock(self, found: Installed, environment: Environment, evidence: Evidence, facts: "_Facts") -> Lock:
+        return Lock(
+            subject=replace(self.project.lock_subject(), root=facts.root),
+            baseline=Baseline(rerun=self.request.rerun),
+            targets=found.targets,
+            python=found.python,
+            base=found.base,
+            environment=environment,
+            policy=_policy(self.project.config, facts.places),
+            metrics=facts.metrics,
+            files=facts.files,
+            outputs=evidence.outputs,
+            packages=found.packages,
+            runner=found.runner,
+            image=image_options(self._image(), found.targets, self.progress),
+            modules=locked_modules(evidence.modules, found.packages),
+            evidence=facts.evidence,
+        )
 
     def predicted(self, seen: _Seen) -> Lock:
         """The lock with what its images need of the system, and what they will be; builds find them in the cache."""
@@ -153,8 +195,8 @@ class _Capture:
             base=None,
             cache=artifact_cache(),
             sessions=seen.sessions,
-            engine=functools.cache(lambda: _engine(self.environ)),
-            registry=self._registry(),
+            engine=functools.cache(lambda: engine_or_none(self.environ)),
+            registry=registry_client(self.request.ca_cert),
             progress=self.progress,
         )
         asked, lock = self.project.config.system, seen.lock
@@ -172,76 +214,9 @@ class _Capture:
         modules = (self.project.root / file.path for file in evidence.files if file.path.endswith(".py"))
         return [*subject_sources(self.project), *(path.read_text("utf-8", errors="replace") for path in modules)]
 
-    def _find_python(self) -> tuple[Kernel, Interpreter]:
-        project = self.project
-        kernel = resolve_kernel(
-            project.subject,
-            project.root,
-            notebook=project.notebook,
-            kernel=project.config.kernel,
-            python=self.request.python,
-            environ=self.environ,
-        )
-        interpreter = probe(kernel.python, cwd=project.subject.parent, env={**self.environ, **kernel.env})
-        count = len(interpreter.distributions)
-        self.progress.note(f"Python {interpreter.version} with {count} packages: {kernel.python} ({kernel.source})")
-        return kernel, interpreter
-
-    def _base(self, interpreter: Interpreter) -> Base:
-        return resolve_base(
-            interpreter,
-            configured=self.project.config.base,
-            engine=_engine(self.environ),
-            progress=self.progress,
-            registry=self._registry(),
-            root=self.project.root,
-            environ=self.environ,
-        )
-
-    def _registry(self) -> Registry:
-        return Registry(functools.partial(session, ca_cert=self.request.ca_cert))
-
-    def _interpreter(self, interpreter: Interpreter, base: Base, targets: tuple[str, ...]) -> Python:
-        return choose_interpreter(
-            interpreter,
-            base,
-            supply=self.project.config.supply,
-            allow_patch_drift=self.project.config.allow_patch_drift,
-            targets=targets,
-            store=project_store(self.project.root),
-            progress=self.progress,
-        )
-
-    def _index(self, interpreter: Interpreter) -> IndexClient:
-        flags = IndexFlags(self.request.index_url, self.request.extra_index_urls, (), self.request.ca_cert)
-        settings = load_settings(
-            flags=flags,
-            config=self.project.config.index,
-            prefix=interpreter.prefix,
-            environ=self.environ,
-            directory=self.project.root,
-        )
-        return IndexClient(settings, progress=self.progress)
-
-    def _packages(
-        self, interpreter: Interpreter, base: Base, targets: tuple[str, ...], client: IndexClient
-    ) -> tuple[tuple[Package, ...], Runner]:
-        root = self.project.root
-        with tempfile.TemporaryDirectory(prefix="repro-wheels-") as folder:
-            scratch = Path(folder)
-            packages = lock_packages(
-                interpreter,
-                targets=targets,
-                glibc=base.glibc,
-                client=client,
-                local_wheels=lambda one: local_wheel(one, interpreter, root, scratch),
-                built_wheels=lambda one: built_wheel(one, interpreter, scratch),
-                store=project_store(root),
-                progress=self.progress,
-            )
-        abi = abi_tag(interpreter.implementation, interpreter.soabi)
-        own = lock_runner(interpreter.version, targets, base.glibc, client, abi=abi)
-        return packages, Runner(__version__, runner_digest(runner_sources()), own)
+    def _review(self, kernel: Kernel, interpreter: Interpreter) -> Review:
+        env = {**self.environ, **kernel.env}
+        return review(self.project, self.request, interpreter, env=env, progress=self.progress, tell=self.tell)
 
     def _evidence(
         self,
@@ -252,7 +227,7 @@ class _Capture:
         python: Python,
     ) -> tuple[Evidence, Path | None]:
         if not self.request.rerun:
-            return gather_stored(self.project, interpreter), None
+            return gather_stored(self.project, interpreter, self.progress), None
         project, config = self.project, self.project.config
         evaluation = Evaluation(
             kind=project.kind,
@@ -266,32 +241,19 @@ class _Capture:
             metrics_files=project.metrics_files,
         )
         directory = run_directory(project.root, "capture")
-        evidence = gather(
-            project,
-            interpreter,
-            evaluation,
-            directory,
-            published=published,
-            packed=python.packed is not None,
-            progress=self.progress,
-        )
+        again = reruns(project, evaluation, directory, runs=self.request.runs, progress=self.progress)
+        with naming_pointers(project.root, directory), again as repeated:
+            evidence = gather(
+                project,
+                interpreter,
+                evaluation,
+                directory,
+                published=published,
+                packed=python.packed is not None,
+                progress=self.progress,
+            )
+            evidence = replace(evidence, repeats=repeated(evidence))
         return evidence, directory
-
-
-def _engine(environ: Mapping[str, str]) -> DockerEngine | None:
-    """An engine when there is one: capture only asks it for base images, and a laptop may have none."""
-    try:
-        return find_docker(environ)
-    except InfrastructureError:
-        return None
-
-
-def _metrics_files(project: Project, evidence: Evidence) -> tuple[str, ...]:
-    """Those that the author names, else those that metrics were found in."""
-    if project.config.metrics_files is not None:
-        return project.config.metrics_files
-    sources = {metric.source for metric in evidence.metrics}
-    return tuple(path for path in project.metrics_files if path in sources)
 
 
 def _policy(config: Config, metrics_files: tuple[str, ...]) -> Policy:

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from repro.capture.findings import NAMES as RULE_NAMES
 from repro.errors import UsageError
 from repro.lock import BYTECODES, ENCODINGS, ImageOptions, Role, Tolerance
 from repro.lock.table import DEBIAN_NAME, DEBIAN_VERSION, Table
+from repro.profiles import ProfileLimits
+from repro.sources import read_entries
 
 MARKERS = ("repro.toml", "pyproject.toml", ".git")
 DEFAULT_TIMEOUT = 3600.0
@@ -37,11 +40,13 @@ class FileRules:
         include: Always locked, read or not.
         exclude: Never locked; may also name files outside the project (absolute, or with `~`).
         roles: Globs that override the role guessed from a file's name.
+        mount: Data and models that stay out of the image; whoever runs it brings them.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     roles: dict[Role, tuple[str, ...]] = field(default_factory=dict)
+    mount: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,10 @@ class Config:
     files: FileRules = field(default_factory=FileRules)
     metrics_files: tuple[str, ...] | None = None
     metric_policies: dict[str, MetricPolicy] = field(default_factory=dict)
+    metric_patterns: dict[str, str] = field(default_factory=dict)
+    metric_reports: bool = False
+    metric_excludes: tuple[str, ...] = ()
+    profiles: ProfileLimits = field(default_factory=ProfileLimits)
     index: IndexConfig = field(default_factory=IndexConfig)
     base: str | None = None
     supply: Literal["auto", "base", "pack"] = "auto"
@@ -89,6 +98,12 @@ class Config:
     memory: int | None = None
     image: ImageOptions = field(default_factory=ImageOptions)
     system: SystemConfig = field(default_factory=SystemConfig)
+    sources: dict[str, str] = field(default_factory=dict)
+    allow_patched: tuple[str, ...] = ()
+    allow_loose: tuple[str, ...] = ()
+    dirty_source: Literal["bake", "refuse"] = "bake"
+    variants: tuple[str, ...] = ()
+    allowed_findings: tuple[str, ...] = ()
 
 
 def project_root(subject: Path) -> Path:
@@ -158,10 +173,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _config(table: Table) -> Config:
     run = _section(table, "run")
+    files = _section(table, "files")
     metrics = _section(table, "metrics")
     base = _section(table, "base")
     python = _section(table, "python")
     limits = _section(table, "limits")
+    packages = _section(table, "packages")
     return Config(
         kernel=run.optional_text("kernel"),
         timeout=run.optional_positive("timeout") or DEFAULT_TIMEOUT,
@@ -169,21 +186,39 @@ def _config(table: Table) -> Config:
         args=run.texts("args", required=False),
         env=run.texts("env", required=False),
         threads=run.optional_size("threads") or None,
-        files=_files(_section(table, "files")),
+        files=_files(files),
         metrics_files=metrics.paths("files") if metrics.has("files") else None,
         metric_policies=dict(_policies(_section(metrics, "policy"))),
+        metric_patterns=_patterns(_section(metrics, "patterns")),
+        metric_reports=metrics.flag("reports", default=False),
+        metric_excludes=metrics.texts("exclude", required=False),
+        profiles=_profiles(files),
         index=_index(_section(table, "index")),
         base=base.optional_text("image"),
         supply=python.optional_choice("supply", ("auto", "base", "pack")) or "auto",
         allow_patch_drift=python.flag("allow-patch-drift", default=False),
-        memory=_memory(limits),
+        memory=_size(limits, "memory"),
         image=_image(_section(table, "image")),
         system=_system(_section(table, "system")),
+        sources=read_entries(_section(table, "sources")),
+        allow_patched=packages.texts("allow-patched", required=False),
+        allow_loose=packages.texts("allow-loose", required=False),
+        dirty_source=packages.optional_choice("dirty-source", ("bake", "refuse")) or "bake",
+        variants=packages.texts("variants", required=False),
+        allowed_findings=_allowed(_section(table, "findings")),
     )
 
 
 def _section(table: Table, key: str) -> Table:
     return table.optional_table(key) or Table({}, key, table.problems)
+
+
+def _allowed(table: Table) -> tuple[str, ...]:
+    names = table.texts("allow", required=False)
+    for number, name in enumerate(names):
+        if name not in RULE_NAMES:
+            table.fault(f"allow[{number}]", f"must be one of {', '.join(RULE_NAMES)}, not {name!r}")
+    return names
 
 
 def _files(table: Table) -> FileRules:
@@ -193,6 +228,7 @@ def _files(table: Table) -> FileRules:
         include=table.texts("include", required=False),
         exclude=table.texts("exclude", required=False),
         roles={role: globs for role, globs in given.items() if globs},
+        mount=table.texts("mount", required=False),
     )
 
 
@@ -207,6 +243,28 @@ def _policies(table: Table) -> Iterator[tuple[str, MetricPolicy]]:
                 accept_improvement=one.flag("accept-improvement", default=False),
             ),
         )
+
+
+def _patterns(table: Table) -> dict[str, str]:
+    patterns = table.all_texts()
+    for name, pattern in patterns.items():
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            table.fault(name, f"is no regular expression: {error}")
+            continue
+        if not groups:
+            table.fault(name, "needs a group around the value, such as `AUC: ([0-9.]+)`")
+    return patterns
+
+
+def _profiles(table: Table) -> ProfileLimits:
+    default = ProfileLimits()
+    return ProfileLimits(
+        enabled=table.flag("profile", default=default.enabled),
+        size=_size(table, "profile-size") or default.size,
+        seconds=table.optional_positive("profile-seconds") or default.seconds,
+    )
 
 
 def _index(table: Table) -> IndexConfig:
@@ -245,12 +303,12 @@ def _debian_packages(table: Table, key: str, wanted: str, *, versions: bool) -> 
     return texts
 
 
-def _memory(table: Table) -> int | None:
-    text = table.optional_text("memory")
+def _size(table: Table, key: str) -> int | None:
+    text = table.optional_text(key)
     if text is None:
         return None
     try:
         return parse_memory(text)
     except ValueError:
-        table.fault("memory", f"must be a size such as 512m or 4g, not {text!r}")
+        table.fault(key, f"must be a size such as 512m or 4g, not {text!r}")
         return None

@@ -1,23 +1,26 @@
-"""Project files → locked files: each hashed once, in threads, and none that moves meanwhile."""
+"""Project files → locked files: each hashed once, and none that moves meanwhile."""
 
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import stat
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from repro.capture.snapshot import FileState
-from repro.digest import Digest
+from repro.garbage import no_collection
 from repro.lock import LockedFile, Role
+from repro.store.hashing import Hashed, Outcome, hash_files
 
-_THREADS = 4
+HashAll = Callable[[Sequence[str]], Sequence[Outcome]]
+"""Hashes files by their paths (see `repro.store.hashing.hash_files`)."""
 
 
+@no_collection()
 def lock_files(
     root: Path,
     paths: Iterable[str],
     *,
     states: Mapping[str, FileState],
     role: Callable[[str], Role],
-    digest: Callable[[Path], Digest] = Digest.of_file,
+    hash_all: HashAll = hash_files,
 ) -> tuple[tuple[LockedFile, ...], tuple[str, ...]]:
     """Hash files of a project. A link is locked under its own path with the content that it leads to.
 
@@ -26,23 +29,25 @@ def lock_files(
         paths: POSIX paths relative to it.
         states: How the files were when the run ended, as far as known.
         role: What a path is to the evaluation.
-        digest: Hashes a file.
+        hash_all: Hashes files.
 
     Returns:
         The locked files, sorted by path, and a sentence for each that can't be locked.
     """
     files: list[LockedFile] = []
-    problems: list[str] = []
-
-    def one(path: str) -> LockedFile | str:
-        return unsayable(path) or _lock(root, path, states.get(path), role(path), digest)
-
-    with ThreadPoolExecutor(_THREADS) as pool:  # hashlib lets other threads run while it hashes
-        for result in pool.map(one, sorted(paths)):
-            if isinstance(result, LockedFile):
-                files.append(result)
-            else:
-                problems.append(result)
+    ordered = sorted(paths)
+    problems = [problem for path in ordered if (problem := unsayable(path))]
+    said = [path for path in ordered if sayable(path)] if problems else ordered
+    for path, outcome in zip(said, hash_all([f"{root}/{path}" for path in said]), strict=True):
+        if isinstance(outcome, OSError):
+            problems.append(f"{path} can't be read: {outcome.strerror}")
+        elif _moved(outcome, states.get(path)):
+            problems.append(
+                f"{path} changed after the run, while it was being hashed; let nothing write to it during capture"
+            )
+        else:
+            executable = bool(outcome.after.st_mode & stat.S_IXUSR)
+            files.append(LockedFile(path, role(path), outcome.sha256, outcome.after.st_size, executable))
     return tuple(files), tuple(problems)
 
 
@@ -65,16 +70,8 @@ def shown(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
-def _lock(
-    root: Path, path: str, known: FileState | None, role: Role, digest: Callable[[Path], Digest]
-) -> LockedFile | str:
-    file = root / path
-    try:
-        before = file.stat()
-        sha256 = digest(file)
-        after = file.stat()
-    except OSError as error:
-        return f"{path} can't be read: {error.strerror}"
-    if len({known or FileState.of(before), FileState.of(before), FileState.of(after)}) > 1:
-        return f"{path} changed after the run, while it was being hashed; let nothing write to it during capture"
-    return LockedFile(path, role, sha256, after.st_size, bool(after.st_mode & 0o100))
+def _moved(hashed: Hashed, known: FileState | None) -> bool:
+    """Whether a file was another one when the run ended, or became one while it was hashed."""
+    after = FileState.of(hashed.after)
+    moved = hashed.before is not hashed.after and FileState.of(hashed.before) != after
+    return moved or (known is not None and known != after)

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 from nbformat import NotebookNode
 
 from repro.capture.config import Config, load_config, project_root
+from repro.capture.metric_places import metric_places
 from repro.capture.notebook import kernel_name, load_notebook
 from repro.capture.request import CaptureRequest
 from repro.errors import UsageError
-from repro.lock import Subject, parse_lock, read_lock
-
-_METRICS_FILES = ("metrics.json", "metrics.yaml", "metrics.yml", "metrics.toml")
+from repro.lock import Package, Subject, parse_lock, read_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +42,8 @@ class Project:
 
     @property
     def metrics_files(self) -> tuple[str, ...]:
-        """Files that may hold metrics: those of repro.toml, else the usual names beside the subject and in the root."""
-        if self.config.metrics_files is not None:
-            return self.config.metrics_files
-        folders = dict.fromkeys([PurePosixPath(self.path).parent, PurePosixPath()])
-        return tuple(str(folder / name) for folder in folders for name in _METRICS_FILES)
+        """Where metrics are looked for: in the places that repro.toml names, else in the usual ones."""
+        return metric_places(self.config, self.path)
 
     def lock_subject(self) -> Subject:
         """How the lock names it."""
@@ -77,6 +73,8 @@ def open_project(request: CaptureRequest) -> Project:
         raise UsageError(f"the subject lies outside the project {root}", where=str(given))
     if notebook is not None and request.args:
         raise UsageError("a notebook takes no arguments", where=str(given), fix="Leave out what follows `--`.")
+    if request.runs > 1 and not request.rerun:
+        raise UsageError("--runs and --no-run can't go together", where=str(given), fix="Leave one of them out.")
     output = (request.output or root / "repro.lock").absolute()
     if output.parent.resolve() != root:
         raise UsageError(
@@ -101,8 +99,11 @@ def _with_flags(config: Config, request: CaptureRequest) -> Config:
         "cell_timeout": request.cell_timeout,
         "args": request.args or None,
         "base": request.base,
+        "allow_patched": (*config.allow_patched, *request.allow_patched),
+        "allow_loose": (*config.allow_loose, *request.allow_loose),
     }
-    return replace(config, **{name: value for name, value in flags.items() if value is not None})
+    files = replace(config.files, mount=(*config.files.mount, *request.mount))
+    return replace(config, files=files, **{name: value for name, value in flags.items() if value is not None})
 
 
 def previous_lock(project: Project) -> bytes | None:
@@ -123,3 +124,8 @@ def previous_lock(project: Project) -> bytes | None:
             fix="Write to another file with --output, or delete this one if it has had its day.",
         )
     return data
+
+
+def locked_packages(data: bytes | None) -> dict[str, Package]:
+    """The packages of the lock that was there before, by name."""
+    return {} if data is None else {package.name: package for package in parse_lock(data).packages}

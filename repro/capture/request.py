@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from repro.capture.findings import Finding
+from repro.capture.runs.model import Repeats
 from repro.digest import Digest
 from repro.lock import Bytecode, Encoding, Lock
 
@@ -29,6 +31,11 @@ class CaptureRequest:
         encoding: How layers are compressed.
         bytecode: Which modules are compiled.
         predict: Whether to make the images and state what they are.
+        allow_patched: Packages that may go into the image with changes made by hand, beside those of repro.toml.
+        allow_loose: Modules of site-packages that may go into the image though no package brought them, likewise.
+        mount: Globs of data and models that stay out of the image, beside those of repro.toml.
+        runs: How often the subject is run; the first run gives the lock, the others are compared with it.
+        strict: Whether findings that are errors or warnings stop the capture.
     """
 
     subject: Path
@@ -48,6 +55,11 @@ class CaptureRequest:
     encoding: Encoding | None = None
     bytecode: Bytecode | None = None
     predict: bool = True
+    allow_patched: tuple[str, ...] = ()
+    allow_loose: tuple[str, ...] = ()
+    mount: tuple[str, ...] = ()
+    runs: int = 1
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,8 @@ class CaptureResult:
         warnings: What the author should know, one sentence each.
         run_directory: Evidence of the rerun, or None without one.
         seconds: Duration of everything.
+        findings: What makes a rerun differ or fail, the worst first.
+        repeats: How further runs differ from the one in the lock; None without any.
     """
 
     lock: Lock
@@ -71,6 +85,8 @@ class CaptureResult:
     warnings: tuple[str, ...]
     run_directory: Path | None
     seconds: float
+    findings: tuple[Finding, ...] = ()
+    repeats: Repeats | None = None
 
     @property
     def digest(self) -> Digest:

@@ -56,19 +56,22 @@ def matches(path: str, globs: Iterable[str]) -> bool:
     As in .gitignore: `*` and `?` stay within one folder, `**` crosses folders, a glob without a slash
     holds in every folder. Absolute globs and `~` are for absolute paths.
     """
-    pure = PurePosixPath(path)
-    places = [str(pure), *(str(parent) for parent in pure.parents)]
-    expanded = (Path(glob).expanduser().as_posix() if glob.startswith("~") else glob for glob in globs)
-    return any(_pattern(glob).fullmatch(place) for glob in expanded for place in places)
+    expanded = tuple(Path(glob).expanduser().as_posix() if glob.startswith("~") else glob for glob in globs)
+    return bool(expanded) and _any_of(expanded).fullmatch(str(PurePosixPath(path))) is not None
 
 
 @functools.cache
-def _pattern(glob: str) -> re.Pattern[str]:
+def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
+    """One expression for all, because there may be very many paths."""
+    return re.compile(f"(?:{'|'.join(map(_expression, globs))})(?:/.*)?", re.DOTALL)
+
+
+def _expression(glob: str) -> str:
     text = glob.removeprefix("./").rstrip("/")
     if "/" not in text:
         text = f"**/{text}"
     parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?[^]/]+\])", text)
-    return re.compile("".join(_WILD.get(part) or _plain(part) for part in parts))
+    return "".join(_WILD.get(part) or _plain(part) for part in parts)
 
 
 _WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}

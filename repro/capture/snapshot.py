@@ -2,10 +2,11 @@
 
 import fnmatch
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 IGNORED_FOLDERS = frozenset(
     {
@@ -23,6 +24,7 @@ IGNORED_FOLDERS = frozenset(
 )
 _IGNORED_ENDINGS = (".egg-info", ".dist-info")  # what an editable install or a build leaves
 _IGNORED_FILES = ("repro.lock", ".DS_Store", "Thumbs.db", "*~", ".#*", "#*#", ".~*", "*.swp", "*.swo", ".*.sw[a-p]")
+_IGNORED_NAME = re.compile("|".join(fnmatch.translate(pattern) for pattern in _IGNORED_FILES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +65,34 @@ def take_snapshot(root: Path) -> Snapshot:
     return Snapshot(dict(_scan(os.fspath(root), "")), taken)
 
 
+class Ignored:
+    """Whether paths relative to a root never count. Each folder is looked at once, however many files it has."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.fspath(root)
+        self._folders = {"": False}
+
+    def has(self, path: str) -> bool:
+        """Whether a path never counts: its name, or a folder above it that is ignored."""
+        folder, _, name = path.rpartition("/")
+        return ignored_file(name) or self._folder(folder)
+
+    def _folder(self, path: str) -> bool:
+        known = self._folders.get(path)
+        if known is None:
+            above = path.rpartition("/")[0]
+            known = self._folders[path] = self._folder(above) or ignored_folder(f"{self._root}/{path}")
+        return known
+
+
 def ignored(root: Path, path: str) -> bool:
-    """Whether a path relative to the root never counts: its name, or a folder above it that is ignored."""
-    pure = PurePosixPath(path)
-    folders = [str(folder) for folder in pure.parents][:-1]
-    return ignored_file(pure.name) or any(ignored_folder(os.path.join(root, one)) for one in folders)  # noqa: PTH118
+    """Whether one path relative to a root never counts."""
+    return Ignored(root).has(path)
 
 
 def ignored_file(name: str) -> bool:
     """Whether a file's name says that it is an editor's, the system's or our own."""
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _IGNORED_FILES)
+    return _IGNORED_NAME.match(name) is not None
 
 
 def ignored_folder(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -94,6 +95,7 @@ class _PlainTask:
         self._unit = unit
         self._done = 0.0
         self._step = 0
+        self._began = time.monotonic()
         self._lock = threading.Lock()
         progress.note(f"{title} ({amount(total, unit)})" if total else title)
 
@@ -106,10 +108,18 @@ class _PlainTask:
             news = step > self._step and step < _STEPS
             self._step = max(self._step, step)
         if news:
-            self._progress.note(f"{self._title}: {self._step * 100 // _STEPS} %")
+            self._progress.note(f"{self._title}: {self._step * 100 // _STEPS} %{self._speed()}")
 
     def finish(self, summary: str = "") -> None:
         self._progress.note(summary or f"{self._title}: done")
+
+    def _speed(self) -> str:
+        """How many bytes a second there were so far, and how long the others will take at that."""
+        seconds = time.monotonic() - self._began
+        if self._unit != "bytes" or not self._total or seconds < 1:
+            return ""
+        left = round((self._total - self._done) * seconds / self._done)
+        return f", {human_size(self._done / seconds)}/s, {left // 60}:{left % 60:02} left"
 
     def _reached(self) -> int:
         if not self._total or (self._unit != "bytes" and self._total <= _FEW):

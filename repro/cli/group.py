@@ -9,6 +9,7 @@ from repro.cli.settings import common
 
 _COMMANDS = {
     "capture": "Rerun a notebook or script and write repro.lock.",
+    "pull": "Fetch locked data and models from where they come from.",
     "build": "Build the image of a lock.",
     "verify": "Rerun the evaluation in an image and compare its metrics.",
     "inspect": "Show what a lock or an image says.",

@@ -22,6 +22,7 @@ from repro.verify.stage import verify
 @click.argument("image")
 @click.option("--lock", "named", type=PATH, help="The lock to judge by; the nearest repro.lock otherwise.")
 @click.option("--baked-lock", is_flag=True, help="Judge by the lock in the image, even if there is one here.")
+@click.option("--data", type=PATH, help="Where files are that the image lacks; the lock's folder otherwise.")
 @click.option("--report", "reports", multiple=True, metavar="FORMAT=PATH", help="Also write a report: json=PATH.")
 @click.option("--timeout", type=duration, help="Stop the run after this: 90, 10m, 2h.")
 @click.option("--memory", type=size, help="Most memory for the run: 512m, 4g.")
@@ -34,6 +35,7 @@ def command(
     *,
     image: str,
     named: Path | None,
+    data: Path | None,
     reports: tuple[str, ...],
     timeout: float | None,
     memory: int | None,
@@ -57,6 +59,7 @@ def command(
                 memory=memory,
                 project=chosen.project if chosen else None,
                 progress=console.progress,
+                data=data,
             )
         console.show(render_verdict(verdict) if settings.json else verdict_text(verdict, console.style))
         write_reports(verdict, files)

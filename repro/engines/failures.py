@@ -17,7 +17,17 @@ _T = TypeVar("_T")
 TRANSPORT = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError)
 """Everything the SDK raises when an engine refuses, stops answering or never did."""
 
-_NO_SPACE = ("no space left on device", "disk quota exceeded")
+_FREE = "Free some of the engine's disk (`docker system df` shows what uses it)."
+_SHARE = (
+    "The engine doesn't see this machine's files. Where it runs in a virtual machine, share the folder with that; "
+    "where it runs on another machine, verify there, or here with --engine bubblewrap."
+)
+_FIXES = {
+    "no space left on device": _FREE,
+    "disk quota exceeded": _FREE,
+    "bind source path does not exist": _SHARE,
+    "mounts denied": _SHARE,
+}
 
 
 @contextlib.contextmanager
@@ -38,8 +48,8 @@ def engine_errors(doing: str, where: str | None = None) -> Iterator[None]:
 
 def refused(doing: str, reason: str, where: str | None = None, details: str = "") -> InfrastructureError:
     """The error for an engine that answered, but with a refusal."""
-    full = any(sign in reason.lower() for sign in _NO_SPACE)
-    fix = "Free some of the engine's disk (`docker system df` shows what uses it)." if full else None
+    said = reason.lower()
+    fix = next((fix for sign, fix in _FIXES.items() if sign in said), None)
     return InfrastructureError(
         f"the container engine could not {doing}: {reason.strip()}", where=where, fix=fix, details=details
     )

@@ -1,6 +1,6 @@
 """What an engine can do for us: look at an image, read a file out of it, run it sealed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -63,6 +63,23 @@ class ImageInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """Files and directories of this machine that a run sees, read-only.
+
+    Attributes:
+        at: Absolute path of a directory that is empty in the image.
+        parts: Path below it, "" for the directory itself → what is there: absolute paths, links resolved.
+    """
+
+    at: PurePosixPath
+    parts: Mapping[str, Path]
+
+    def places(self) -> Iterator[tuple[PurePosixPath, Path]]:
+        """Each path in the sandbox with the one here, a directory before what is in it."""
+        return ((self.at / part, self.parts[part]) for part in sorted(self.parts))
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """One sealed run of an image: no network, read-only root, no capabilities, no new privileges.
 
@@ -76,6 +93,7 @@ class RunSpec:
         pids: Most processes and threads at once.
         user: `uid:gid` instead of the image's, or None.
         env: Variables set on top of the image's.
+        shown: What else it sees, or None.
     """
 
     image: str
@@ -87,6 +105,7 @@ class RunSpec:
     pids: int = 4096
     user: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from typing import Any, Self
 
 from docker import APIClient
 from docker.errors import APIError, NotFound
-from docker.types import LogConfig
+from docker.types import LogConfig, Mount
 
 from repro.engines.archive import extract_members, open_archive
 from repro.engines.failures import TRANSPORT, closing_responses, engine_errors, to_the_end
 from repro.engines.lines import LOG_LINES, Lines
-from repro.engines.model import RunOutcome, RunSpec
+from repro.engines.model import RunOutcome, RunSpec, Shown
 from repro.errors import InfrastructureError, IntegrityError
 
 LABEL_RUN = "dev.repro.run"
@@ -132,6 +132,7 @@ def _settings(api: APIClient, spec: RunSpec, *, init: bool) -> dict[str, Any]:
         shm_size=_SHM,
         init=init,
         log_config=LogConfig(type=LogConfig.types.NONE),
+        mounts=_mounts(spec.shown),
     )
     return {
         "command": list(spec.args) or None,
@@ -141,6 +142,12 @@ def _settings(api: APIClient, spec: RunSpec, *, init: bool) -> dict[str, Any]:
         "hostname": "repro",
         "host_config": host,
     }
+
+
+def _mounts(shown: Shown | None) -> list[Mount]:
+    """Binds that the engine refuses, rather than makes up, where it can't see this machine's files."""
+    places = () if shown is None else shown.places()
+    return [Mount(str(place), str(here), type="bind", read_only=True) for place, here in places]
 
 
 class _Output:

@@ -36,7 +36,8 @@ def make_evaluation(lock: Lock, lock_digest: Digest) -> Evaluation:
             for metric in lock.metrics
         ),
         files=tuple(
-            StagedFile(file.path, file.role, file.sha256.hex, file.size, file.executable) for file in lock.files
+            StagedFile(file.path, file.role, file.sha256.hex, file.size, file.executable, file.mount)
+            for file in lock.files
         ),
         directories=tuple(sorted({str(PurePosixPath(path).parent) for path in lock.outputs} - {"."})),
     )

@@ -64,6 +64,8 @@ def environment(lock: Lock, python: PurePosixPath) -> Layer:
         Directory(layout.WORK, 0o1777),
         Directory(layout.OUT, 0o1777),
     ]
+    if lock.subject.root is not None:
+        items.append(Link(PurePosixPath(lock.subject.root), str(layout.WORK)))
     return Layer("environment", "the empty environment", tuple(items))
 
 
@@ -160,9 +162,9 @@ _LAYER_OF: dict[Role, str] = {"data": "data", "model": "model", "code": "code", 
 
 
 def project(files: Iterable[LockedFile]) -> list[Layer]:
-    """Data, model and code, each in a layer of its own."""
+    """Data, model and code, each in a layer of its own; without what is mounted."""
     layers: defaultdict[str, list[LockedFile]] = defaultdict(list)
-    for file in files:
+    for file in baked(files):
         layers[_LAYER_OF[file.role]].append(file)
     comments = {"data": "data", "model": "the model", "code": "code, notebooks and configuration"}
     return [
@@ -170,6 +172,16 @@ def project(files: Iterable[LockedFile]) -> list[Layer]:
         for name, comment in comments.items()
         if layers[name]
     ]
+
+
+def baked(files: Iterable[LockedFile]) -> list[LockedFile]:
+    """Those that are in the image."""
+    return [file for file in files if not file.mount]
+
+
+def mounted(files: Iterable[LockedFile]) -> list[LockedFile]:
+    """Those that stay out of it, and are brought by whoever runs it."""
+    return [file for file in files if file.mount]
 
 
 def _project_file(file: LockedFile) -> ProjectFile:

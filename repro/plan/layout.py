@@ -18,6 +18,9 @@ LOCK = RUNNER / "repro.lock"
 PROJECT = PurePosixPath("/opt/project")
 """The locked project files, never written to."""
 
+MOUNTED = PurePosixPath("/opt/mounted")
+"""Where files that stay out of the image are mounted, under their paths in the project; empty in the image."""
+
 WORK = PurePosixPath("/work")
 """Where the runner lays out a writable copy of the project for each run; empty in the image, mode 1777."""
 
@@ -33,6 +36,8 @@ LABEL_LOCK = LABEL + "lock.digest"
 LABEL_CODE = LABEL + "code.digest"
 LABEL_DATA = LABEL + "data.digest"
 LABEL_MODEL = LABEL + "model.digest"
+LABEL_MOUNTED = LABEL + "mounted.digest"
+"""Over the files that stay out of the image, whatever their roles."""
 LABEL_SUBJECT = LABEL + "subject"
 LABEL_VERSION = LABEL + "version"
 LABEL_STAGE = LABEL + "stage"

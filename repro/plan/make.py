@@ -115,8 +115,8 @@ def _allow_drift(lock: Lock, supplied: str) -> None:
         raise UsageError(
             f"the base {lock.base.reference} has Python {supplied}; the laptop had {wanted}",
             where="repro.lock: base.python",
-            fix=f"Choose a base that has Python {wanted}, capture on Linux for that platform alone, so that the interpreter can be packed, "
-            "or set allow-patch-drift = true under [python] in repro.toml and capture again.",
+            fix=f"Choose a base that has Python {wanted}, capture on Linux for its own platform alone, where the "
+            "interpreter can be packed, or set allow-patch-drift = true under [python] in repro.toml and capture again.",
         )
 
 
@@ -181,6 +181,6 @@ _LABELLED: dict[str, tuple[Role, ...]] = {
 
 
 def files_digest(files: Iterable[LockedFile], roles: tuple[Role, ...] | None = None) -> Digest:
-    """One digest over the files of some roles, or of all: sha256 of what `sha256sum` prints for them, sorted by path."""
+    """One digest over the files of some roles, or all: sha256 of what `sha256sum` prints for them, sorted by path."""
     lines = sorted((file.path, file.sha256.hex) for file in files if roles is None or file.role in roles)
     return Digest.of("".join(f"{sha256}  {path}\n" for path, sha256 in lines).encode())

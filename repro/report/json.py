@@ -12,6 +12,8 @@ from repro.errors import ReproError
 from repro.lock import Lock
 from repro.plan import BuiltImage
 from repro.report.doctor import Check
+from repro.report.findings import findings_data
+from repro.report.repeats import repeats_json
 from repro.report.summaries import ImageInspection
 from repro.verify.document import encode_exactly
 
@@ -25,7 +27,9 @@ def capture_json(result: CaptureResult) -> bytes:
             "changed": result.changed,
             "seconds": result.seconds,
             "warnings": result.warnings,
+            "findings": findings_data(result.findings),
             "evidence": None if result.run_directory is None else str(result.run_directory),
+            "repeats": repeats_json(result.repeats),
             "lock": _lock(result.lock, result.digest),
         },
     )

@@ -5,11 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from repro.capture.findings import Finding as CaptureFinding
+from repro.capture.runs.model import Repeats
 from repro.digest import Digest
 from repro.engines.model import ImageInfo
 from repro.lock import Lock, Metric, SystemPackage
 from repro.plan import BuildPlan, BuiltImage, Deb, InlineFile, Item, ProjectFile, Unpack, Wheel
+from repro.report.findings import finding_summary
 from repro.report.metrics import value_text
+from repro.report.repeats import repeat_lines
 from repro.report.style import Style, human_size, human_time
 from repro.report.terminal import finding_lines
 from repro.runner.compare import rule_text
@@ -51,6 +55,8 @@ def capture_summary(
     warnings: Iterable[str],
     seconds: float,
     style: Style,
+    findings: Sequence[CaptureFinding] = (),
+    repeats: Repeats | None = None,
 ) -> str:
     """What was captured, and what to do next."""
     place = f"{style.text(str(path))} {'written' if changed else 'unchanged'}"
@@ -58,7 +64,9 @@ def capture_summary(
     sections = [
         style.fields(_lock_fields(lock)),
         _metrics(lock.metrics, style),
+        repeat_lines(repeats, style),
         [line for warning in warnings for line in style.wrap(f"warning: {warning}", f"{style.mark('warn')} ", lead=2)],
+        finding_summary(findings, style),
         [f"{done}: {place}, {str(digest)[:_SHORT]}, {human_time(seconds)}", f"{style.arrow} next: repro build"],
     ]
     return _joined(sections)
@@ -160,6 +168,9 @@ def _lock_fields(lock: Lock) -> Iterator[tuple[str, str]]:
     roles = Counter(file.role for file in lock.files)
     parts = ", ".join(f"{number} {role}" for role, number in sorted(roles.items()))
     yield "files", f"{parts}, {human_size(sum(file.size for file in lock.files))}" if parts else "none"
+    outside = [file.size for file in lock.files if file.mount]
+    if outside:
+        yield "to mount", f"{len(outside)}, {human_size(sum(outside))} (docs/how-to/large-data.md)"
     yield "outputs", ", ".join(lock.outputs)
 
 

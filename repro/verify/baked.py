@@ -1,7 +1,7 @@
 """Is the image what its lock says? Everything that can be told without running it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from repro.digest import Digest
 from repro.engines.model import Engine, ImageInfo
@@ -25,8 +25,6 @@ _OFFICIAL = {
     for name in ("VERSION", "SHA256", "PIP_VERSION", "SETUPTOOLS_VERSION", "GET_PIP_URL", "GET_PIP_SHA256")
 }
 """What Docker's official images of Python say about themselves."""
-_MOST_BYTES = 256 << 20
-"""Project files of more bytes are not read out of an image only to be named."""
 _ROOT = {"", "0", "root"}
 
 
@@ -240,22 +238,6 @@ def _compared(predicted: PredictedImage, image: ImageInfo, base: LockedBase | No
 def _unproved(reason: str) -> Finding:
     message = f"{reason}, so the files of its packages are not proved to be those of the lock"
     return Finding("unproved", "warning", message, ("build it with `repro build`, whose layers can be compared",))
-
-
-def name_changes(findings: tuple[Finding, ...], engine: Engine, image: ImageInfo, lock: Lock) -> tuple[Finding, ...]:
-    """The findings; where layers differ, with the project files that do (of large projects only the layers)."""
-    if sum(file.size for file in lock.files) > _MOST_BYTES or not any(one.kind == "layers" for one in findings):
-        return findings
-    try:
-        found = engine.read_files(image.id, layout.PROJECT)
-    except UsageError:
-        found = {}
-    changed = tuple(
-        f"{file.path}: expected {file.sha256}, found {Digest.of(found[file.path]) if file.path in found else 'none'}"
-        for file in lock.files
-        if file.path not in found or Digest.of(found[file.path]) != file.sha256
-    )
-    return tuple(replace(one, evidence=(*one.evidence, *changed)) if one.kind == "layers" else one for one in findings)
 
 
 def _base(lock: Lock, image: ImageInfo, base: LockedBase | None) -> Iterator[Finding]:

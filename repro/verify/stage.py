@@ -1,5 +1,6 @@
 """The verify stage: look the image up, check it, run it sealed, judge the run, keep the evidence."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +17,13 @@ from repro.lock import Lock, lock_body, parse_lock
 from repro.plan import layout, runner_digest, runner_sources
 from repro.progress import Progress
 from repro.runner.documents import RunRecord
-from repro.verify.baked import Baked, check_image, find_base, name_changes, read_baked
+from repro.verify.baked import Baked, check_image, find_base, read_baked
+from repro.verify.changes import name_changes
 from repro.verify.evidence import keep_evidence
 from repro.verify.judge import Judgement, judge, summarize, tampered
 from repro.verify.listen import Listener
 from repro.verify.model import Finding, ImageSummary, LockSummary, Outcome, RunSummary, Verdict
+from repro.verify.mounts import bring_mounted
 from repro.verify.record import read_record
 
 GRACE = 60.0
@@ -52,6 +55,7 @@ def verify(
     memory: int | None,
     project: Path | None,
     progress: Progress,
+    data: Path | None = None,
 ) -> Verdict:
     """Check an image against its lock, rerun the evaluation in it, sealed, and compare every metric.
 
@@ -65,6 +69,7 @@ def verify(
         memory: Bytes; None for the lock's limit, or else nine tenths of what the engine has.
         project: Directory of the lock, whose `.repro/runs` keeps the evidence, or None to keep none.
         progress: Hears of each cell.
+        data: Directory of files that are not in the image, under their paths in the project; None for `project`.
 
     Raises:
         UsageError: The engine doesn't have the image, or it isn't one of ours.
@@ -85,24 +90,22 @@ def verify(
     )
     if any(finding.severity == "error" for finding in findings):
         return verdict
+    brought = bring_mounted(case.lock, data or project, progress)
+    if isinstance(brought, Judgement):
+        return _ruled(verdict, brought, findings)
     spec = RunSpec(
         image=case.image.id,
         writable=(layout.WORK, layout.OUT),
         collect=layout.OUT,
         timeout=case.lock.policy.timeout + GRACE if timeout is None else timeout,
         memory=memory or case.lock.policy.memory or info.memory * 9 // 10 or None,
+        user=_owner() if brought.private else None,
+        shown=brought.shown,
     )
     with _ran(engine, spec, progress, case.lock.subject.path) as run:
         judgement, summary = _judged(case, run)
-        verdict = replace(
-            verdict,
-            outcome=judgement.outcome,
-            reason=judgement.reason,
-            fix=judgement.fix,
-            metrics=judgement.metrics,
-            findings=(*findings, *judgement.findings, *_unproven(case.lock)),
-            run=replace(summary, memory=spec.memory),
-        )
+        verdict = _ruled(verdict, judgement, findings, *_unproven(case.lock))
+        verdict = replace(verdict, run=replace(summary, memory=spec.memory))
         return _kept(verdict, run, project, progress)
 
 
@@ -175,6 +178,23 @@ def _kept(verdict: Verdict, run: RunOutcome, project: Path | None, progress: Pro
     except InfrastructureError as error:
         progress.warn(f"the evidence of this run was not kept: {error}")
         return verdict
+
+
+def _ruled(verdict: Verdict, judgement: Judgement, before: tuple[Finding, ...], *after: Finding) -> Verdict:
+    """The verdict with a judgement, between what was found before and what is to be said besides."""
+    return replace(
+        verdict,
+        outcome=judgement.outcome,
+        reason=judgement.reason,
+        fix=judgement.fix,
+        metrics=judgement.metrics,
+        findings=(*before, *judgement.findings, *after),
+    )
+
+
+def _owner() -> str | None:
+    """Whom a container has to run as to read what only this user may read; nobody is made root for that."""
+    return f"{os.getuid()}:0" if os.name == "posix" and os.getuid() else None
 
 
 def _unproven(lock: Lock) -> tuple[Finding, ...]:

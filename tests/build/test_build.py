@@ -135,6 +135,15 @@ def test_a_missing_file_is_taken_from_the_object_store(project: Project) -> None
     assert found.read_bytes() == FILES["model.bin"]
 
 
+def test_mounted_files_are_not_looked_for_and_not_in_the_image(project: Project) -> None:
+    files = tuple(replace(file, mount=file.path.startswith("data/")) for file in project.lock.files)
+    project.write(replace(project.lock, files=files))
+    shutil.rmtree(project.root / "data")
+    found = project.emit().parent
+    assert list(found.glob("layers/*/opt/project/data")) == []
+    assert (found / "layers/metadata/opt/mounted").is_dir()
+
+
 def test_objects_that_exist_nowhere_else_are_named(project: Project) -> None:
     local = projects.package(project.wheels["six"], local=True)
     packed = PackedPython("cpython-3.11.7.tar", Digest.of(b"python"), 6, "2.31", projects.TARGET)

@@ -28,6 +28,7 @@ threads = 2
 [files]
 include = ["config/*.yaml"]
 exclude = ["scratch/**"]
+mount = ["data/big/**"]
 model = ["weights/*"]
 [metrics]
 files = ["results.yaml"]
@@ -51,6 +52,13 @@ bytecode = "all"
 [system]
 apt = ["libgomp1", "g++-12=12.2.0-14+deb12u1", "libxrender1=1:0.9.10-1.1"]
 skip-scripts = ["libgl1"]
+[sources]
+"data/" = "s3://bucket/data/"
+[packages]
+allow-patched = ["six"]
+allow-loose = ["sitecustomize"]
+[findings]
+allow = ["unused-import", "wall-clock"]
 """
 
 
@@ -67,7 +75,7 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         args=("--fold", "3"),
         env=("MODE",),
         threads=2,
-        files=FileRules(("config/*.yaml",), ("scratch/**",), {"model": ("weights/*",)}),
+        files=FileRules(("config/*.yaml",), ("scratch/**",), {"model": ("weights/*",)}, mount=("data/big/**",)),
         metrics_files=("results.yaml",),
         metric_policies={"test.auc": MetricPolicy("higher", Tolerance(1e-9, None), accept_improvement=True)},
         index=IndexConfig("https://pypi.example.org/simple", ("https://extra.example.org/simple",)),
@@ -77,6 +85,10 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         memory=2 << 30,
         image=ImageOptions("zstd", "all"),
         system=SystemConfig(("libgomp1", "g++-12=12.2.0-14+deb12u1", "libxrender1=1:0.9.10-1.1"), ("libgl1",)),
+        sources={"data/": "s3://bucket/data/"},
+        allow_patched=("six",),
+        allow_loose=("sitecustomize",),
+        allowed_findings=("unused-import", "wall-clock"),
     )
 
 
@@ -111,6 +123,8 @@ def test_pyproject_serves_where_there_is_no_repro_toml(tmp_path: Path) -> None:
         ("[system]\napt = ['libgomp1', 'libgomp1=1.0']", "system.apt[1]: comes twice"),
         ("[system]\nskip-scripts = ['libgl1=1']", "system.skip-scripts[0]: must be the name of a Debian package"),
         ("[system]\nskip-scripts = ['libgl1', 'libgl1']", "system.skip-scripts[1]: comes twice"),
+        ("[findings]\nallow = ['wall-clock', 'clock']", "findings.allow[1]: must be one of absolute-path, "),
+        ("[findings]\ndeny = []", "findings.deny: unknown field"),
         ("[system]\npackages = ['libgl1']", "system.packages: unknown field"),
     ],
 )

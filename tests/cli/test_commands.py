@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from repro import __version__
+from repro.capture.findings import Finding, Place
 from repro.capture.request import CaptureRequest, CaptureResult
+from repro.capture.review import Tell
 from repro.cli import main
 from repro.cli.diagnosis import _kernels
 from repro.cli.group import _COMMANDS
 from repro.digest import Digest
 from repro.engines.model import ImageInfo
-from repro.errors import ExitCode, InfrastructureError, TimedOutError
+from repro.errors import CaptureError, ExitCode, InfrastructureError, TimedOutError
 from repro.lock import Lock, render_body, render_lock
 from repro.progress import Progress
 from repro.runner.documents import MeasuredMetric
@@ -181,10 +183,15 @@ class Captures:
         self.lock = lock
         self.requests: list[CaptureRequest] = []
 
-    def __call__(self, request: CaptureRequest, progress: Progress) -> CaptureResult:
+    def __call__(self, request: CaptureRequest, progress: Progress, *, tell: Tell) -> CaptureResult:
         self.requests.append(request)
+        tell((FOUND,))
         progress.note("captured")
-        return CaptureResult(self.lock, render_body(self.lock), Path("repro.lock"), True, ("careful",), None, 1.0)
+        body = render_body(self.lock)
+        return CaptureResult(self.lock, body, Path("repro.lock"), True, ("careful",), None, 1.0, (FOUND,))
+
+
+FOUND = Finding("wall-clock", "note", Place("evaluate me.ipynb", 3, 2), "it takes the time of day", "Use a fixed date.")
 
 
 def test_capture_with_nothing_said_asks_for_defaults(
@@ -230,6 +237,37 @@ def test_capture_passes_every_option_on(
     assert json.loads(capsys.readouterr().out)["warnings"] == ["careful"]
 
 
+def test_findings_are_shown_and_written_for_code_hosts(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage = Captures(sample_lock())
+    monkeypatch.setattr("repro.cli.capture.capture", stage)
+    assert main(["capture", "evaluate me.ipynb", "--strict", "--sarif", "found.sarif"]) == 0
+    assert stage.requests[0].strict
+    assert "evaluate me.ipynb: cell 3, line 2: it takes the time of day" in capsys.readouterr().out
+    (result,) = json.loads(Path("found.sarif").read_bytes())["runs"][0]["results"]
+    assert result["ruleId"] == "wall-clock"
+    assert main(["capture", "evaluate me.ipynb", "--json"]) == 0
+    assert [one["rule"] for one in json.loads(capsys.readouterr().out)["findings"]] == ["wall-clock"]
+    Path("evaluate me.ipynb").write_text('{"cells": []}', encoding="utf-8")
+    assert main(["capture", "evaluate me.ipynb", "--sarif", "evaluate me.ipynb"]) == ExitCode.USAGE
+    assert "no SARIF log" in capsys.readouterr().err
+    assert len(stage.requests) == 2
+
+
+def test_sarif_is_there_when_the_capture_fails(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(request: CaptureRequest, progress: Progress, *, tell: Tell) -> CaptureResult:
+        tell((FOUND,))
+        raise CaptureError("findings stop the capture", problems=["warning: …"])
+
+    monkeypatch.setattr("repro.cli.capture.capture", stopped)
+    assert main(["capture", "evaluate.ipynb", "--sarif", "found.sarif"]) == ExitCode.USAGE
+    assert len(json.loads(Path("found.sarif").read_bytes())["runs"][0]["results"]) == 1
+    assert "findings stop the capture" in capsys.readouterr().err
+
+
 def test_what_follows_two_dashes_is_the_scripts(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -243,7 +281,7 @@ def test_what_follows_two_dashes_is_the_scripts(
 def test_a_capture_that_fails_exits_as_its_error_says(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def slow(request: CaptureRequest, progress: Progress) -> CaptureResult:
+    def slow(request: CaptureRequest, progress: Progress, *, tell: Tell) -> CaptureResult:
         raise TimedOutError("cell 3 took too long", where="evaluate.ipynb, cell 3", details="while True: pass")
 
     monkeypatch.setattr("repro.cli.capture.capture", slow)

@@ -51,6 +51,17 @@ def test_a_long_task_is_a_few_lines() -> None:
     ]
 
 
+def test_bytes_that_take_long_come_with_their_rate_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("repro.cli.console.time.monotonic", lambda: now[0])
+    progress, stream = plain()
+    task = progress.start("Hashing", 1e12, "bytes")
+    task.advance(2e11)
+    now[0] += 200
+    task.advance(2e11)
+    assert stream.getvalue().splitlines()[1:] == ["Hashing: 20 %", "Hashing: 40 %, 2.0 GB/s, 5:00 left"]
+
+
 @pytest.mark.parametrize(("total", "first"), [(None, "Looking"), (3, "Looking (3 cells)"), (1, "Looking (1 cell)")])
 def test_a_short_task_is_two_lines(total: int | None, first: str) -> None:
     progress, stream = plain()

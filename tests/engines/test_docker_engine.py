@@ -12,6 +12,7 @@ import pytest
 from docker.errors import NotFound
 
 from repro.engines import DockerEngine, ImageInfo, RunOutcome, RunSpec
+from repro.engines.model import Shown
 from repro.engines.sealed import LABEL_RUN
 from repro.errors import InfrastructureError, IntegrityError, UsageError
 
@@ -255,3 +256,30 @@ def test_an_image_that_says_nothing_to_run_is_refused(engine: DockerEngine, base
     assert not base_image.entrypoint
     with pytest.raises(IntegrityError, match="entry point"):
         engine.run(RunSpec(base_image.id))
+
+
+def test_files_of_this_machine_are_seen_read_only_and_nothing_beside_them(python: Python, tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    for name in ("whole/a.csv", "single.csv", "beside.csv"):
+        (tmp_path / name).write_text(name)
+    tmp_path.chmod(0o755)
+    shown = Shown(PurePosixPath("/srv"), {"data/whole": tmp_path / "whole", "data/b c.csv": tmp_path / "single.csv"})
+    outcome = python(
+        "import glob, os\n"
+        "print(sorted(p for p in glob.glob('/srv/**', recursive=True) if os.path.isfile(p)))\n"
+        "print(open('/srv/data/b c.csv').read())\n"
+        "def refused(path):\n"
+        "    try: open(path, 'w')\n"
+        "    except OSError as e: return e.errno\n"
+        "names = ('new', 'data/new', 'data/b c.csv', 'data/whole/new')\n"
+        "print({refused('/srv/' + name) for name in names} <= {13, 30})",
+        shown=shown,
+    )
+    assert outcome.log.splitlines() == ["['/srv/data/b c.csv', '/srv/data/whole/a.csv']", "single.csv", "True"]
+
+
+def test_files_that_the_engine_can_not_see_are_not_made_up(engine: DockerEngine, base_image: ImageInfo) -> None:
+    shown = Shown(PurePosixPath("/srv"), {"data": Path("/gone/data")})
+    with pytest.raises(InfrastructureError, match="bind source path does not exist") as caught:
+        engine.run(RunSpec(base_image.id, args=("true",), shown=shown))
+    assert "--engine bubblewrap" in (caught.value.fix or "")

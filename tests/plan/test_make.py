@@ -12,12 +12,14 @@ from repro.plan import (
     BuildPlan,
     Compile,
     Deb,
+    Directory,
     InlineFile,
     Layer,
     Link,
     ProjectFile,
     Unpack,
     Wheel,
+    layout,
     make_plan,
     runner_digest,
     runner_sources,
@@ -238,3 +240,22 @@ def test_a_project_whose_code_names_its_own_path_has_the_runs_files_there() -> N
     named = _lock(subject=replace(plain.subject, root="/home/ada/churn"))
     more = set(_layer(_plan(named), "environment").items) - set(_layer(_plan(plain), "environment").items)
     assert more == {Link(PurePosixPath("/home/ada/churn"), "/work")}
+
+
+def test_mounted_files_stay_out_of_the_image_which_says_that_it_needs_them() -> None:
+    lock = _lock()
+    files = tuple(replace(file, mount=file.role in {"data", "model"}) for file in lock.files)
+    whole, without = _plan(lock), _plan(replace(lock, files=files))
+    names = [layer.name for layer in without.layers]
+    assert "data" not in names
+    assert "model" not in names
+    assert _layer(without, "code") == _layer(whole, "code")
+    assert Directory(layout.MOUNTED) in _layer(without, "metadata").items
+    assert Directory(layout.MOUNTED) not in _layer(whole, "metadata").items
+    assert layout.LABEL_MOUNTED in without.config.labels
+    assert layout.LABEL_MOUNTED not in whole.config.labels
+    assert without.config.labels[layout.LABEL_DATA] == whole.config.labels[layout.LABEL_DATA]
+    (item,) = (one for one in _layer(without, "metadata").items if getattr(one, "destination", "") == layout.EVALUATION)
+    assert isinstance(item, InlineFile)
+    staged = Evaluation.from_json(item.data).files
+    assert {file.path for file in staged if file.mount} == {file.path for file in files if file.mount}

@@ -28,7 +28,8 @@ def sample_lock(**changes: object) -> Lock:
         Metric("n", 285, "metrics.json"),
     )
     runner = replace(lock.runner, sha256=runner_digest(SOURCES))
-    changed = replace(lock, **{"metrics": metrics, "runner": runner, **changes})  # type: ignore[arg-type]
+    files = tuple(replace(file, mount=False) for file in lock.files)
+    changed = replace(lock, **{"metrics": metrics, "runner": runner, "files": files, **changes})  # type: ignore[arg-type]
     return parse_lock(render_lock(changed))
 
 

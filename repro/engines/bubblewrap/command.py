@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repro.engines.bubblewrap.inside import Identity
+from repro.engines.model import Shown
 
 HOSTNAME = "repro"
 SHARED_MEMORY = 1 << 30
@@ -54,6 +55,7 @@ class Sandbox:
         environ: Their whole environment.
         directory: Their working directory.
         bound: Names in /etc that are the machine's and can be mounted there.
+        shown: What else of this machine is there, read-only, or None.
     """
 
     root: Path
@@ -64,6 +66,7 @@ class Sandbox:
     environ: Mapping[str, str]
     directory: str
     bound: Sequence[str]
+    shown: Shown | None = None
 
 
 def arguments(sandbox: Sandbox, handles: Handles) -> list[str]:
@@ -77,6 +80,7 @@ def arguments(sandbox: Sandbox, handles: Handles) -> list[str]:
         *_system(sandbox.readable),
         *("--perms", "1777", "--tmpfs", "/tmp"),  # noqa: S108 - the sandbox's own
         *_etc(sandbox.bound, handles),
+        *_shown(sandbox.shown),
         *(word for place, here in sandbox.mounts.items() for word in ("--bind", str(here), place)),
         "--clearenv",
         *(word for name, value in sandbox.environ.items() for word in ("--setenv", name, value)),
@@ -123,6 +127,14 @@ def _devices() -> list[str]:
 def _system(readable: Mapping[str, Path]) -> list[str]:
     binds = (word for place, here in readable.items() for word in ("--ro-bind", str(here), place))
     return ["--tmpfs", "/sys", *binds, "--remount-ro", "/sys"]
+
+
+def _shown(shown: Shown | None) -> list[str]:
+    """Over an empty directory, because nothing can be mounted where the image has no path."""
+    if shown is None:
+        return []
+    binds = (word for place, here in shown.places() for word in ("--ro-bind", str(here), str(place)))
+    return ["--perms", "0755", "--tmpfs", str(shown.at), *binds, "--remount-ro", str(shown.at)]
 
 
 def _etc(bound: Sequence[str], handles: Handles) -> list[str]:

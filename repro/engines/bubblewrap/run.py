@@ -133,6 +133,7 @@ def _sandbox(root: Path, wants: Settings, spec: RunSpec, mounts: dict[str, Path]
         environ=environment(wants.env, spec.env, who.home),
         directory=wants.directory,
         bound=[name for name in BOUND_FILES if _is_plain(root / "etc" / name)],
+        shown=spec.shown,
     )
 
 

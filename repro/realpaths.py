@@ -1,0 +1,23 @@
+"""Where links lead, asked for very many files."""
+
+import os
+
+_UNCLEAR = ("", os.curdir, os.pardir)
+
+
+class RealPaths:
+    """Real paths of files. Each folder is looked up once, so none must be moved while this is in use."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, path: str) -> str:
+        """What `os.path.realpath` says of an absolute path."""
+        folder, name = os.path.split(path)
+        if name in _UNCLEAR:
+            return os.path.realpath(path)
+        real = self._folders.get(folder)
+        if real is None:
+            real = self._folders[folder] = os.path.realpath(folder)
+        file = os.path.join(real, name)  # noqa: PTH118 - text stays text, as it is quicker
+        return os.path.realpath(file) if os.path.islink(file) else file  # noqa: PTH114 - likewise
