@@ -116,7 +116,7 @@ def _allow_drift(lock: Lock, supplied: str) -> None:
             f"the base {lock.base.reference} has Python {supplied}; the laptop had {wanted}",
             where="repro.lock: base.python",
             fix=f"Choose a base that has Python {wanted}, capture on Linux for its own platform alone, where the "
-            "interpreter can be packed, or set allow-patch-drift = true under [python] in repro.toml and capture again.",
+            "interpreter can be packed, or set allow-patch-drift = true under [python] in repro.toml; capture again.",
         )
 
 
