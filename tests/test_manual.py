@@ -49,6 +49,7 @@ DOCUMENTS = {
     "repro.pull/1": pull_json(Path("repro.lock"), PULLED, dry_run=False),
     "repro.error/1": error_json(UsageError("wrong")).encode(),
 }
+_HELP = ["-h", "--help"]  # a command keeps what it is first asked with
 
 
 def page_names() -> list[str]:
@@ -100,11 +101,11 @@ def test_commands_and_their_options_exist(name: str) -> None:
 
 def check(arguments: list[str]) -> None:
     """Parse as click does, but without a look at what the values name."""
-    context = click.Context(repro, info_name="repro")
+    context = click.Context(repro, info_name="repro", help_option_names=_HELP)
     _, (name, *rest), _ = repro.make_parser(context).parse_args(arguments)
     command = repro.get_command(context, name)
     assert command is not None, name
-    _, left, _ = command.make_parser(click.Context(command, info_name=name)).parse_args(rest)
+    _, left, _ = command.make_parser(click.Context(command, info_name=name, help_option_names=_HELP)).parse_args(rest)
     assert left == [], arguments
 
 

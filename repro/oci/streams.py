@@ -6,7 +6,7 @@ import io
 import sys
 import zlib
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from repro.digest import Digest
 from repro.errors import IntegrityError
@@ -17,9 +17,18 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+_gzip_file: Callable[..., io.BufferedIOBase] = gzip.GzipFile
+_errors: tuple[type[Exception], ...] = ()
+try:
+    from isal import igzip, isal_zlib
+
+    _gzip_file, _errors = igzip.IGzipFile, (cast("type[Exception]", isal_zlib.error),)
+except ImportError:
+    pass  # gzip gives the same, slower
+
 _BLOCK = 1 << 20
 _DOCKER_LAYER_ZSTD = DOCKER_LAYER + ".zstd"
-DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError)
+DAMAGED: tuple[type[Exception], ...] = (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError, *_errors)
 """What decompressors raise for input that is damaged or cut off."""
 
 _AGAIN = "Get it again: the copy here, or what it was copied from, is damaged or was changed."
@@ -124,7 +133,7 @@ def _zstd(blob: io.BufferedReader) -> io.BufferedIOBase:
 
 
 def _gzip(blob: io.BufferedReader) -> io.BufferedIOBase:
-    return gzip.GzipFile(fileobj=blob, mode="rb")
+    return _gzip_file(fileobj=blob, mode="rb")
 
 
 def _as_it_is(blob: io.BufferedReader) -> io.BufferedIOBase:

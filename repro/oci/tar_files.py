@@ -134,11 +134,14 @@ def _opened(path: Path) -> io.BufferedReader:
         raise InfrastructureError(f"can't read: {error.strerror}", where=str(path)) from error
 
 
+_UNREADABLE: tuple[type[Exception], ...] = (*DAMAGED, tarfile.TarError)
+
+
 @contextmanager
 def _readable(where: str) -> Iterator[None]:
     try:
         yield
-    except (*DAMAGED, tarfile.TarError) as error:
+    except _UNREADABLE as error:
         raise IntegrityError(f"no tar archive, or a damaged one: {error}", where=where, fix=FIX) from error
 
 

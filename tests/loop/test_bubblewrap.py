@@ -71,11 +71,22 @@ def verdict(done: Done) -> dict[str, Any]:
 
 
 def timeless(document: dict[str, Any]) -> dict[str, Any]:
-    """A verdict without what belongs to one run, and to one engine: the clock, the machine, and where it was."""
+    """A verdict without what belongs to one run, and to one engine: the clock, the machine, where it was, and whether
+    the base is at hand to compare with.
+    """
     run = {**document["run"], "seconds": None, "machine": None}
     run["cells"] = [{**cell, "seconds": None} for cell in run["cells"]]
     image = {**document["image"], "reference": None}
-    return {**document, "created": None, "evidence": None, "engine": None, "run": run, "image": image}
+    findings = [one for one in document["findings"] if one["kind"] not in {"base", "unproved"}]
+    return {
+        **document,
+        "created": None,
+        "evidence": None,
+        "engine": None,
+        "run": run,
+        "image": image,
+        "findings": findings,
+    }
 
 
 def test_the_verdict_is_that_of_docker(notebook: Built) -> None:

@@ -14,6 +14,7 @@ from repro.digest import Digest
 from repro.engines import Engine
 from repro.errors import ExitCode
 from repro.lock import load_lock, parse_lock
+from repro.lock.model import SCHEMA_VERSION
 from tests.loop.conftest import CELLS, Captured, Done, make_project, make_script, repro, repro_until, write_notebook
 
 pytestmark = pytest.mark.engine
@@ -373,7 +374,9 @@ def test_a_link_out_of_the_project_is_refused_by_name(project: Path, tmp_path: P
 
 def test_a_lock_of_an_unknown_version_is_neither_read_nor_overwritten(captured: Captured, tmp_path: Path) -> None:
     root = copy_of(captured, tmp_path / "future")
-    text = (root / "repro.lock").read_text(encoding="utf-8").replace('version = "1.1"', 'version = "9.0"', 1)
+    text = (
+        (root / "repro.lock").read_text(encoding="utf-8").replace(f'version = "{SCHEMA_VERSION}"', 'version = "9.0"', 1)
+    )
     (root / "repro.lock").write_text(text, encoding="utf-8")
     for args in (["build"], ["verify", captured.tag], ["inspect", "repro.lock"], ["capture", "evaluate me.ipynb"]):
         done = repro(root, *args)

@@ -1,6 +1,7 @@
 """Profiles of tables: what the program says of delimited text and, where pyarrow is, of Arrow's formats."""
 
 import bz2
+import csv
 import gzip
 import json
 import lzma
@@ -37,6 +38,14 @@ COLUMNS = (
     Column("member", "boolean", 1, 2),
     Column("note", "text", 1, 3),
 )
+
+
+@pytest.fixture(autouse=True)
+def _own_limit():
+    """The program sets the csv module's limit for its own process, which here is that of all tests."""
+    before = csv.field_size_limit()
+    yield
+    csv.field_size_limit(before)
 
 
 def table(path: Path, name: str | None = None) -> TableFile:

@@ -202,3 +202,11 @@ def test_a_name_that_is_not_utf8(traced):
     (traced.project / os.fsdecode(name)).write_text("1")
     trace = traced("open(b'caf\\xe9.txt').close()")
     assert inside(trace.reads, traced.project) == {os.fsdecode(name)}
+
+
+def test_libraries_with_thread_pools_can_be_asked_for_anywhere(traced):
+    traced(
+        "import sys\n"
+        "found = sys.modules['_repro_hook']._load('repro_libraries').libraries()\n"
+        "assert isinstance(found, list) and '_repro_threadpoolctl' not in sys.modules\n"
+    )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 
@@ -16,7 +17,11 @@ def libraries() -> list[dict[str, object]]:
     spec = spec_from_loader("_repro_threadpoolctl", loader)
     assert spec is not None  # noqa: S101 - a file loader always gives one
     module = module_from_spec(spec)
-    loader.exec_module(module)
+    sys.modules[spec.name] = module  # its dataclasses look for it there
+    try:
+        loader.exec_module(module)
+    finally:
+        del sys.modules[spec.name]
     return [_described(found) for found in module.threadpool_info()]
 
 
