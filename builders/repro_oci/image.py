@@ -8,7 +8,7 @@ from typing import BinaryIO
 from repro.digest import Digest
 from repro.errors import InfrastructureError
 from repro.oci.image import Descriptor, Image
-from repro.oci.sources import layer_file, plain_size, prefetch
+from repro.oci.sources import layer_file, prefetch
 from repro_oci.cache import CachedLayer
 
 
@@ -65,11 +65,6 @@ class AssembledImage:
         """The cache's file of a layer (`repro.oci.sources.Filed`)."""
         below = len(self.base.layers)
         return layer_file(self.base, number) if number < below else self.own[number - below].path
-
-    def plain_size(self, number: int) -> int | None:
-        """Bytes of a layer's plain tar (`repro.oci.sources.Measured`)."""
-        below = len(self.base.layers)
-        return plain_size(self.base, number) if number < below else self.own[number - below].blob.tar_size
 
     def prefetch(self, numbers: Iterable[int]) -> None:
         """Have the base bring those of its layers, several at a time (`repro.oci.sources.prefetch`)."""

@@ -8,7 +8,7 @@ from typing import BinaryIO, Protocol, runtime_checkable
 from repro.digest import Digest
 from repro.errors import IntegrityError
 from repro.oci.documents import IndexEntry, is_index, parse_config, parse_index, parse_manifest
-from repro.oci.image import DOCKER_LAYER, LAYER, Descriptor, Image
+from repro.oci.image import Descriptor, Image
 from repro.oci.nodes import FIX
 
 MOST_DOCUMENT = 8 << 20
@@ -104,23 +104,6 @@ class Filed(Protocol):
 def layer_file(image: Image, number: int) -> Path | None:
     """The file of a cache that holds a layer's blob, if there is one; its content is unchecked."""
     return image.layer_file(number) if isinstance(image, Filed) else None
-
-
-@runtime_checkable
-class Measured(Protocol):
-    """An image that knows how large its layers are when they are unpacked."""
-
-    def plain_size(self, number: int) -> int | None:
-        """Bytes of the plain tar of layer `number`; None where only unpacking it would tell."""
-        ...
-
-
-def plain_size(image: Image, number: int) -> int | None:
-    """Bytes of a layer's plain tar, where that is known without unpacking it."""
-    layer = image.layers[number]
-    if layer.media_type in {LAYER, DOCKER_LAYER}:
-        return layer.size
-    return image.plain_size(number) if isinstance(image, Measured) else None
 
 
 def prefetch(image: Image, numbers: Iterable[int] | None = None) -> None:

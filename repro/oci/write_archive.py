@@ -55,17 +55,26 @@ def write_archive(images: Sequence[Image], target: Path | BinaryIO, *, reference
     return what.root.digest
 
 
-def archive(images: Sequence[Image], *, references: Sequence[str]) -> Iterator[bytes]:
-    """The archive in blocks. Arguments and errors are those of `write_archive`, some while the blocks are taken."""
+def archive(
+    images: Sequence[Image], *, references: Sequence[str], without: frozenset[Digest] = frozenset()
+) -> Iterator[bytes]:
+    """The archive in blocks. Raises as `write_archive` does, some of it while the blocks are taken.
+
+    Args:
+        images: What to write.
+        references: Names with tags.
+        without: Blobs to leave out although they are listed, because the reader has them.
+    """
     what = stored(images)
     names = tuple(dict.fromkeys(references))
     annotations = [{_CONTAINERD_NAME: _full(name), REF_NAME: name} for name in names]
-    bring(images, {blob.sha256 for blob in what.blobs})
+    blobs = [blob for blob in what.blobs if blob.sha256 not in without]
+    bring(images, {blob.sha256 for blob in blobs})
     files: dict[str, Body] = {
         LAYOUT_FILE: Inline(LAYOUT),
         INDEX_FILE: Inline(index_json(entries(what, annotations))),
         MANIFEST_FILE: Inline(_docker_manifest(images, names)),
-        **{blob_path(blob.sha256): blob for blob in what.blobs},
+        **{blob_path(blob.sha256): blob for blob in blobs},
     }
     return tar.stream(Entry(path, "file", 0o644, body) for path, body in files.items())
 

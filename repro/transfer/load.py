@@ -18,7 +18,6 @@ from repro.oci.streams import drain, open_plain
 from repro.oci.write_archive import archive
 from repro.oci.write_layout import blob_path
 from repro.progress import Progress, Silent
-from repro.transfer.docker_archive import docker_archive, sizes
 
 _CHEAP = 16 << 20
 """Bytes that are sent sooner than an engine is asked whether it has them."""
@@ -73,10 +72,7 @@ def _send(engine: DockerEngine, image: Image, tags: Sequence[str], progress: Pro
     in_docker = engine.info().name == "docker"
     if not in_docker:
         _prove(image)
-    if not in_docker or _in_containerd(engine):
-        _refused(_load(engine, image, archive([image], references=()), _bytes(image, 0), progress))
-        return
-    first: int | None = _first(engine, image, tags)
+    first: int | None = _first(engine, image, tags) if in_docker and not _in_containerd(engine) else 0
     while first is not None:
         first = _attempt(engine, image, first, progress)
 
@@ -122,23 +118,19 @@ def _bytes(image: Image, first: int) -> int:
 
 def _attempt(engine: DockerEngine, image: Image, first: int, progress: Progress) -> int | None:
     """Send the layers from `first` on. Returns the first layer to send at the next try, None when it was loaded."""
-    prefetch(image, range(first, len(image.layers)))
-    reason = _load(engine, image, docker_archive(image, first), sizes(image, first), progress)
-    if reason is None or "diffID" in reason or not first:
-        _refused(reason)
+    sent = {layer.digest for layer in image.layers[first:]}
+    without = frozenset(layer.digest for layer in image.layers) - sent
+    reason = _load(engine, image, archive([image], references=(), without=without), _bytes(image, first), progress)
+    if reason is None:
         return None
-    needed = next((number for number, layer in enumerate(image.layers) if blob_path(layer.digest) in reason), 0)
-    return needed if needed < first else 0
-
-
-def _refused(reason: str | None) -> None:
-    """Raise what the engine answered to a whole image, if anything."""
-    if reason is not None and "diffID" in reason:
+    if "diffID" in reason:
         raise IntegrityError(
             "the engine refuses the image: a layer's content is not what its configuration says", details=reason
         )
-    if reason is not None:
+    if not first:
         raise refused("load the image", reason)
+    needed = next((number for number, layer in enumerate(image.layers) if blob_path(layer.digest) in reason), 0)
+    return needed if needed < first else 0
 
 
 def _load(engine: DockerEngine, image: Image, blocks: Iterable[bytes], total: int, progress: Progress) -> str | None:
