@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from repro.digest import Digest
@@ -37,10 +37,14 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class CachedLayer:
-    """A layer that is at hand: its digests and the file with its blob."""
+    """A layer that is at hand: its digests and the file with its blob.
+
+    `made` says that the file was written by this build, which hashed what it wrote.
+    """
 
     blob: LayerBlob
     path: Path
+    made: bool = field(default=False, compare=False)
 
 
 class LayerCache:
@@ -117,7 +121,7 @@ class LayerCache:
         atomic_write(
             self._record(key), json.dumps(_fields(blob, unread=unread), sort_keys=True).encode(), durable=False
         )
-        return CachedLayer(blob, self._blobs.path(blob.digest))
+        return CachedLayer(blob, self._blobs.path(blob.digest), made=True)
 
     def listing(self, key: str) -> list[Listed]:
         """The paths of a layer that `get` has found. Raises InfrastructureError when they are gone meanwhile."""

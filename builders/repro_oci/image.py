@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from repro.digest import Digest
 from repro.errors import InfrastructureError
 from repro.oci.image import Descriptor, Image
-from repro.oci.sources import layer_file, prefetch
+from repro.oci.sources import LayerFile, layer_file, prefetch
 from repro_oci.cache import CachedLayer
 
 
@@ -61,10 +60,13 @@ class AssembledImage:
                 fix="Run the command again.",
             ) from error
 
-    def layer_file(self, number: int) -> Path | None:
+    def layer_file(self, number: int) -> LayerFile | None:
         """The cache's file of a layer (`repro.oci.sources.Filed`)."""
         below = len(self.base.layers)
-        return layer_file(self.base, number) if number < below else self.own[number - below].path
+        if number < below:
+            return layer_file(self.base, number)
+        layer = self.own[number - below]
+        return LayerFile(layer.path, hashed=layer.made)
 
     def prefetch(self, numbers: Iterable[int]) -> None:
         """Have the base bring those of its layers, several at a time (`repro.oci.sources.prefetch`)."""

@@ -18,7 +18,7 @@ from repro.errors import IntegrityError, UsageError
 from repro.files import atomic_file, link_file, sync
 from repro.oci.documents import index_json, parse_manifest
 from repro.oci.image import INDEX, Descriptor, Image
-from repro.oci.sources import layer_file, prefetch
+from repro.oci.sources import LayerFile, layer_file, prefetch
 from repro.oci.streams import checked
 
 _BLOCK = 1 << 20
@@ -39,12 +39,12 @@ class Blob:
     Attributes:
         descriptor: What they are, their digest and number.
         open: Begins to read them; nothing is opened before.
-        file: Gives the file of a cache of ours that holds them, unchecked, or None.
+        file: Gives the file of a cache of ours that holds them, or None.
     """
 
     descriptor: Descriptor
     open: Callable[[], BinaryIO]
-    file: Callable[[], Path | None] = _no_file
+    file: Callable[[], LayerFile | None] = _no_file
 
     @property
     def size(self) -> int:
@@ -202,11 +202,11 @@ def write_blobs(blobs: Sequence[Blob], paths: Sequence[Path]) -> None:
 
 def _linked(blob: Blob, path: Path) -> bool:
     """Make `path` another name of the file that holds a blob, if that can be and its content is right."""
-    file = blob.file()
+    file = blob.file() if _LINKS else None
     try:
-        if file is None or not _LINKS or Digest.of_file(file) != blob.sha256:
+        if file is None or not (file.hashed or Digest.of_file(file.path) == blob.sha256):
             return False
-        link_file(file, path)
+        link_file(file.path, path)
     except OSError:
         return False
     return True

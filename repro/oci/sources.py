@@ -59,9 +59,10 @@ class SourceImage:
         """Bring these layers to this machine, several at a time. Raises as `open_layer` does."""
         self.bring([self.layers[number] for number in numbers])
 
-    def layer_file(self, number: int) -> Path | None:
+    def layer_file(self, number: int) -> "LayerFile | None":
         """The file of a cache that holds a layer (`Filed`)."""
-        return self.file(self.layers[number])
+        path = self.file(self.layers[number])
+        return LayerFile(path) if path is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +93,30 @@ class Prefetching(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class LayerFile:
+    """A file of a cache of ours that holds a layer's blob.
+
+    Attributes:
+        path: The file, which may be linked to.
+        hashed: Whether this process, or a helper of it, has just written and hashed it.
+    """
+
+    path: Path
+    hashed: bool = False
+
+
 @runtime_checkable
 class Filed(Protocol):
     """An image of whose layers some are files of a cache of ours, which may be linked to."""
 
-    def layer_file(self, number: int) -> Path | None:
-        """The file with the blob of layer `number`, unchecked; None where there is no such file."""
+    def layer_file(self, number: int) -> LayerFile | None:
+        """The file with the blob of layer `number`; None where there is no such file."""
         ...
 
 
-def layer_file(image: Image, number: int) -> Path | None:
-    """The file of a cache that holds a layer's blob, if there is one; its content is unchecked."""
+def layer_file(image: Image, number: int) -> LayerFile | None:
+    """The file of a cache that holds a layer's blob, if there is one."""
     return image.layer_file(number) if isinstance(image, Filed) else None
 
 

@@ -16,6 +16,7 @@ import pytest
 from repro.digest import Digest
 from repro.errors import IntegrityError, UsageError
 from repro.oci.image import DOCKER_MANIFEST, INDEX, MANIFEST
+from repro.oci.sources import LayerFile
 from repro.oci.write_layout import blob_path, prune_layout, write_layout
 from tests.oci.forged import Forged, forge, layer
 
@@ -166,8 +167,8 @@ class Cached(Forged):
 
     file: Path = Path()
 
-    def layer_file(self, number: int) -> Path | None:
-        return self.file if number == len(self.layers) - 1 else None
+    def layer_file(self, number: int) -> LayerFile | None:
+        return LayerFile(self.file) if number == len(self.layers) - 1 else None
 
 
 def cached(tmp_path: Path, data: bytes | None = None) -> Cached:
