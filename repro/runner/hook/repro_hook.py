@@ -80,6 +80,7 @@ class _Recorder:
         self.ours = (directory + os.sep, private + os.sep)
         self.seen: set[tuple[str, str]] = set()
         self.asked = False
+        self.ended = False
         self.handlers: dict[str, Callable[..., None]] = {
             "open": self._on_open,
             "os.listdir": self._on_list,
@@ -112,6 +113,8 @@ class _Recorder:
         key = (kind + name, path or "")
         if path is None or key in self.seen or path.startswith(self.ours):
             return
+        if self.ended and (kind == "module" or path.endswith(".py")):
+            return  # what a kernel imports to shut down, when it gets that far before it is killed
         self.seen.add(key)
         self.log.write(kind, path, name)
 
@@ -222,6 +225,7 @@ def end() -> None:
     for recorder in _recorders:
         with contextlib.suppress(Exception):
             recorder.libraries()
+        recorder.ended = True
 
 
 def metrics(source: str, count: int) -> str:
