@@ -1,7 +1,6 @@
 """An object that is not yet whole, on disk: `partial/<digest>` beside the objects, kept when a download is cut off."""
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,45 +10,28 @@ from filelock import FileLock, Timeout
 
 from repro.digest import Digest
 from repro.files import disk_errors
-from repro.store.objects import ObjectStore
+from repro.store.objects import Incoming, ObjectStore
 
 _BLOCK = 1 << 20
 
 
-class Partial:
+class Partial(Incoming):
     """What has come of a blob so far, hashed.
 
     Attributes:
-        size: Bytes so far.
-        inherited: Whether some of them come from an earlier run, which nobody has checked.
+        inherited: Whether some bytes come from an earlier run, which nobody has checked.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._hasher = hashlib.sha256()
-        self.size = 0
+        super().__init__(stream)
         while block := stream.read(_BLOCK):
             self._hasher.update(block)
             self.size += len(block)
         self.inherited = self.size > 0
 
-    @property
-    def digest(self) -> Digest:
-        """The digest of the bytes so far."""
-        return Digest(self._hasher.hexdigest())
-
-    def write(self, block: bytes) -> None:
-        """Append a block."""
-        self._stream.write(block)
-        self._hasher.update(block)
-        self.size += len(block)
-
     def restart(self) -> None:
-        """Forget everything so far."""
-        self._stream.seek(0)
-        self._stream.truncate()
-        self._hasher = hashlib.sha256()
-        self.size = 0
+        """Forget everything so far, what was inherited too."""
+        super().restart()
         self.inherited = False
 
 
