@@ -22,7 +22,7 @@ from .output import keep
 from .script import LOG_FILE, run_script
 from .stops import end_strays
 from .surroundings import Job, plain_environment, surroundings
-from .trace import read_trace
+from .trace import read_libraries
 
 RECORD = "record.json"
 TRACE = "repro-trace"
@@ -67,7 +67,7 @@ def execute(
     else:
         collected = Collected((), tuple(run.found.warnings), run.failure)
     record = describe(evaluation, root, collected)
-    record = replace(record, cells=tuple(run.cells), seconds=seconds, libraries=read_trace(trace).libraries)
+    record = replace(record, cells=tuple(run.cells), seconds=seconds, libraries=read_libraries(trace))
     keep(out / RECORD, record.to_json(), failed=record.failure is not None)
     return record
 

@@ -21,7 +21,6 @@ class Trace:
         modules: Name of each imported module → its file.
         network: `host:port` looked up or connected to, in order, each once.
         processes: Command lines started, in order, each once.
-        libraries: Libraries with thread pools that were loaded at the end (see hook/repro_libraries.py), each once.
     """
 
     reads: dict[str, int] = field(default_factory=dict)
@@ -31,7 +30,6 @@ class Trace:
     modules: dict[str, str] = field(default_factory=dict)
     network: tuple[str, ...] = ()
     processes: tuple[str, ...] = ()
-    libraries: tuple[dict[str, Any], ...] = ()
 
 
 def read_trace(directory: Path) -> Trace:
@@ -50,12 +48,27 @@ def read_trace(directory: Path) -> Trace:
         modules={line["n"]: line["p"] for line in lines if line["k"] == "module"},
         network=tuple(first.get("network", {})),
         processes=tuple(first.get("process", {})),
-        libraries=tuple(json.loads(text) for text in sorted(first.get("library", {}))),
     )
 
 
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
+def read_libraries(directory: Path) -> tuple[dict[str, Any], ...]:
+    """Libraries with thread pools that were loaded at the end (see hook/repro_libraries.py), each once.
+
+    Other lines aren't looked into: a trace may have one for each of many files.
+    """
+    found = {
+        line["p"]
+        for file in directory.glob("*.jsonl")
+        for line in _lines(file, only=b'"k":"library"')
+        if line["k"] == "library"
+    }
+    return tuple(json.loads(text) for text in sorted(found))
+
+
+def _lines(file: Path, only: bytes = b"") -> Iterator[dict[str, Any]]:
     for text in file.read_bytes().splitlines():
+        if only not in text:
+            continue
         try:
             line = json.loads(text)
         except ValueError:
