@@ -3,7 +3,7 @@
 import functools
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -137,19 +137,19 @@ class _Capture:
         evidence, directory = self._evidence(kernel, interpreter, environment, published, found.python)
         folders = {"root": self.project.root, "workdir": self.project.subject.parent}
         environment = with_import_path(environment, interpreter, evidence.files, **folders)
-        facts = self._facts(evidence, kernel, found)
         sources = self._sources(evidence)
+        facts = self._facts(evidence, kernel, found, sources)
         drifts = drift(self.project.root, interpreter, evidence.modules, sources)
         unseen = variable_warnings(sources, self.environ, kernel.env, environment_variables(environment))
         told = (*warnings, *found.warnings, *drift_warnings(drifts), *unseen, *facts.warnings)
         lock = self._lock(found, environment, evidence, facts)
         return _Seen(lock, directory, told, found.client.file_sessions, reviewed.settled(evidence), evidence.repeats)
 
-    def _facts(self, evidence: Evidence, kernel: Kernel, found: Installed) -> "_Facts":
+    def _facts(self, evidence: Evidence, kernel: Kernel, found: Installed, sources: Sequence[str]) -> "_Facts":
         """What follows from the run's evidence."""
         config, root = self.project.config, self.project.root
         located = locate_files(self.project, evidence.files, found.client.file_sessions)
-        laptop, named = named_root(root, self._sources(evidence), evidence.files)
+        laptop, named = named_root(root, sources, evidence.files)
         chosen = choose_metrics(evidence.metrics, config)
         profiled = profile_data(evidence.files, root, kernel.python, config.profiles)
         metrics = make_baseline(chosen, config, self.project.path, evidence.warnings)
