@@ -1,8 +1,17 @@
-"""Where links lead, asked for very many files."""
+"""Where paths really lead: `~` in what people wrote, and links, asked for very many files."""
 
 import os
+from pathlib import Path
 
 _UNCLEAR = ("", os.curdir, os.pardir)
+
+
+def expanded(text: "str | os.PathLike[str]") -> Path:
+    """A path with `~` or `~user` at its start made a folder; left alone where there is no such user, as shells do.
+
+    `Path.expanduser` raises there, and a text like `~ C(region)` is a formula more often than a path.
+    """
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - for the reason above
 
 
 class RealPaths:

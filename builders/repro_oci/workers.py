@@ -1,5 +1,6 @@
 """Several processes that assemble layers, this one included. Jobs and results go through pipes."""
 
+import contextlib
 import pickle
 import queue
 import subprocess
@@ -82,7 +83,12 @@ class _Helper:
     def __init__(self, waiting: "deque[Job]", outcomes: "queue.SimpleQueue[_Outcome]") -> None:
         self._waiting = waiting
         self._outcomes = outcomes
-        self._process = subprocess.Popen([sys.executable, *_COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            [sys.executable, *_COMMAND],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # a terminal's Ctrl-C is for the first process alone
+        )
         self._thread: threading.Thread | None = None
 
     def begin(self, cache: LayerCache) -> None:
@@ -93,7 +99,8 @@ class _Helper:
     def end(self) -> None:
         """Wait for the layer that it is making, and end it."""
         if self._thread is not None:
-            self._thread.join()
+            with contextlib.suppress(RuntimeError):  # Ctrl-C may have come just before it started
+                self._thread.join()
         self._process.__exit__(None, None, None)
 
     def _talk(self, cache: LayerCache) -> None:
@@ -108,7 +115,7 @@ def _ask(job: Job, cache: LayerCache, stdin: IO[bytes], stdout: IO[bytes]) -> Ca
         pickle.dump((job, cache.directory), stdin)
         stdin.flush()
         answer: CachedLayer | BaseException = pickle.load(stdout)  # noqa: S301 - from a process of ours
-    except (OSError, EOFError, pickle.UnpicklingError):
+    except (OSError, ValueError, EOFError, pickle.UnpicklingError):  # ValueError: the pipe was closed by `end`
         return InfrastructureError(
             "a process that assembled layers was killed, perhaps for want of memory",
             where=f"layer {job.name}",

@@ -3,10 +3,11 @@
 import functools
 import re
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from repro.capture.config import FileRules
 from repro.lock import Role
+from repro.realpaths import expanded
 
 _CODE = {".py", ".pyi", ".pyx", ".so", ".pyd", ".r", ".jl", ".sh"}
 _MODEL = {
@@ -56,8 +57,8 @@ def matches(path: str, globs: Iterable[str]) -> bool:
     As in .gitignore: `*` and `?` stay within one folder, `**` crosses folders, a glob without a slash
     holds in every folder. Absolute globs and `~` are for absolute paths.
     """
-    expanded = tuple(Path(glob).expanduser().as_posix() if glob.startswith("~") else glob for glob in globs)
-    return bool(expanded) and _any_of(expanded).fullmatch(str(PurePosixPath(path))) is not None
+    full = tuple(expanded(glob).as_posix() if glob.startswith("~") else glob for glob in globs)
+    return bool(full) and _any_of(full).fullmatch(str(PurePosixPath(path))) is not None
 
 
 @functools.cache

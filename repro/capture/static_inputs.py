@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from repro.capture.tracing.fold import beginnings, called, fold, known
+from repro.realpaths import expanded
 
 _LONGEST = 1024
 _MAGIC = re.compile(r"^(\s*)([%!?].*|\S+\?\??\s*)$")
@@ -107,13 +108,13 @@ class _Finder:
         text = fold(node, names)
         if text is None or not 0 < len(text) <= _LONGEST or "\n" in text or "\0" in text:
             return
-        path = os.path.normpath(self._workdir / Path(text).expanduser())
+        path = os.path.normpath(self._workdir / expanded(text))
         if Path(path).is_file():
             yield path
 
     def _existing(self, text: str) -> Iterator[str]:
         if 0 < len(text) <= _LONGEST and "\n" not in text and "\0" not in text:
-            path = os.path.normpath(self._workdir / Path(text).expanduser())
+            path = os.path.normpath(self._workdir / expanded(text))
             if os.path.exists(path):  # noqa: PTH110 - text stays text
                 yield path
 

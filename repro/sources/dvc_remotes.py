@@ -12,6 +12,7 @@ from urllib.parse import quote
 from platformdirs import site_config_dir, user_config_dir
 
 from repro.http import redact
+from repro.realpaths import expanded
 from repro.sources.uri import local_source, scheme_of
 
 _REMOTE = re.compile(r"""'?remote "(?P<name>[^"]+)"'?""")
@@ -49,8 +50,8 @@ class Remote:
             )
         if scheme or version:
             return None
-        relative = not Path(self.url).expanduser().is_absolute()
-        place = Path(os.path.normpath(self.relative_to / Path(self.url).expanduser() / path))
+        relative = not expanded(self.url).is_absolute()
+        place = Path(os.path.normpath(self.relative_to / expanded(self.url) / path))
         return local_source(place, project, relative=_relative(place, project) if relative else None)
 
     def _tail(self, scheme: str, version: str | None) -> str:
@@ -87,7 +88,7 @@ def read_settings(root: Path, environ: Mapping[str, str] = os.environ) -> Settin
     return Settings(
         remotes={name: remote for name, remote in remotes.items() if remote is not None},
         default=values.get(("core", "remote"), ("", root))[0] or None,
-        cache=cache[1] / Path(cache[0]).expanduser(),
+        cache=cache[1] / expanded(cache[0]),
     )
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from urllib.parse import quote
 
+from repro.realpaths import expanded
 from repro.sources.bodies import Body, Network, web_body
 from repro.sources.uri import parse_hub
 
@@ -26,9 +26,9 @@ def _token(environ: Mapping[str, str]) -> str | None:
     named = environ.get("HF_TOKEN") or environ.get("HUGGING_FACE_HUB_TOKEN")
     if named:
         return named.strip()
-    caches = Path(environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    home = Path(environ.get("HF_HOME") or caches / "huggingface").expanduser()
+    caches = expanded(environ.get("XDG_CACHE_HOME") or "~/.cache")
+    home = expanded(environ.get("HF_HOME") or caches / "huggingface")
     try:
-        return Path(environ.get("HF_TOKEN_PATH") or home / "token").expanduser().read_text(encoding="utf-8").strip()
+        return expanded(environ.get("HF_TOKEN_PATH") or home / "token").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return None

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from repro.http import redact
+from repro.realpaths import expanded
 
 SCHEMES = ("https", "http", "s3", "gs", "hf", "git-lfs+https", "git-lfs+http", "git-lfs+ssh", "file")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -100,7 +101,7 @@ def local_path(text: str, root: Path) -> Path:
     path = unquote(urlsplit(text.removeprefix("file:")).path if text.startswith("file://") else text[len("file:") :])
     if re.match(r"/[A-Za-z]:/", path):
         path = path[1:]  # file:///C:/data (RFC 8089, appendix E.2)
-    return root / Path(path).expanduser()
+    return root / expanded(path)
 
 
 def local_source(path: Path, root: Path, *, relative: str | None = None) -> str:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
+from repro.realpaths import expanded
 from repro.store.objects import ObjectStore
 
 
 def cache_directory(environ: Mapping[str, str] = os.environ) -> Path:
     """REPRO_CACHE_DIR, else the place that the operating system has for caches."""
     named = environ.get("REPRO_CACHE_DIR")
-    return Path(named).expanduser() if named else Path(user_cache_dir("repro", appauthor=False))
+    return expanded(named) if named else Path(user_cache_dir("repro", appauthor=False))
 
 
 def artifact_cache(environ: Mapping[str, str] = os.environ) -> ObjectStore:

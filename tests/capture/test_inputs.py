@@ -414,6 +414,7 @@ CELLS = [
     "%%time\nimport os\nopen(os.path.join('data', 'c.csv'), mode='r')",
     "%%bash\ncat data/shell.csv",
     "files = !ls\ndf.to_csv('data/out.csv')\nopen('data/log.txt', 'a')\nprint('data/out.csv')\ndf.head?",
+    "ols('~ C(region)', df); open('~nobody-here/x.csv')",
     "this is (not Python",
 ]
 

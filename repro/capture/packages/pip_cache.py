@@ -16,6 +16,7 @@ from platformdirs import user_cache_dir
 from repro.capture.model import Distribution
 from repro.capture.packages.record_match import says_the_same
 from repro.capture.packages.wheel_writer import wheel_file_name
+from repro.realpaths import expanded
 
 _ZIP = b"PK\x03\x04"
 
@@ -23,7 +24,7 @@ _ZIP = b"PK\x03\x04"
 def pip_cache(environ: Mapping[str, str] = os.environ) -> Path:
     """Where pip caches: PIP_CACHE_DIR, else the place that the operating system has for caches."""
     named = environ.get("PIP_CACHE_DIR")
-    return Path(named).expanduser() if named else Path(user_cache_dir("pip", appauthor=False))
+    return expanded(named) if named else Path(user_cache_dir("pip", appauthor=False))
 
 
 def cached_wheel(distribution: Distribution, cache: Path, destination: Path) -> Path | None:

@@ -14,6 +14,7 @@ from repro.capture.config import IndexConfig
 from repro.capture.packages.pip_config import pip_options
 from repro.errors import UsageError
 from repro.http import redact
+from repro.realpaths import expanded
 
 PYPI = "https://pypi.org/simple"
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)=(?P<url>[A-Za-z][A-Za-z0-9+.-]*://.*)")
@@ -131,7 +132,7 @@ def _environment(environ: Mapping[str, str]) -> _Level:
         url=main,
         extra=tuple(text for text in others if text),
         find_links=(*_words(environ, "PIP_FIND_LINKS"), *_words(environ, "UV_FIND_LINKS", ",")),
-        ca_cert=Path(cert).expanduser() if cert else None,
+        ca_cert=expanded(cert) if cert else None,
         no_index=_true(environ.get("PIP_NO_INDEX", "")),
         forgiving=True,
     )
@@ -143,7 +144,7 @@ def _pip(options: Mapping[str, str]) -> _Level:
         url=options.get("index-url"),
         extra=tuple(_words(options, "extra-index-url")),
         find_links=tuple(_words(options, "find-links")),
-        ca_cert=Path(cert).expanduser() if cert else None,
+        ca_cert=expanded(cert) if cert else None,
         no_index=_true(options.get("no-index", "")),
         forgiving=True,
     )
@@ -190,4 +191,4 @@ def _is_url(text: str) -> bool:
 
 
 def _path(text: str, here: Path) -> Path:
-    return here / Path(text).expanduser()
+    return here / expanded(text)

@@ -11,6 +11,7 @@ from pathlib import Path
 from repro.capture.outside import Outside
 from repro.capture.snapshot import entries, subfolders
 from repro.capture.static_inputs import named_places
+from repro.realpaths import expanded
 
 _SETTINGS = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg", ".env", ".properties")
 _LARGEST_SETTINGS = 1 << 16
@@ -66,7 +67,7 @@ def _settings(root: Path, workdir: Path) -> Iterator[str]:
             continue
         for found in _PATH.findall(text):
             for base in {file.parent, workdir}:
-                path = os.path.normpath(base / Path(found).expanduser())
+                path = os.path.normpath(base / expanded(found))
                 if os.path.exists(path):  # noqa: PTH110 - text stays text
                     yield path
 
