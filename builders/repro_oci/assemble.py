@@ -27,6 +27,7 @@ from repro_oci.config import MadeLayer, base_layers, image_config, image_manifes
 from repro_oci.image import AssembledImage
 from repro_oci.jobs import Job, keep
 from repro_oci.keys import FORMAT, image_key, layer_key
+from repro_oci.predicted import differences
 from repro_oci.site import Site
 from repro_oci.wheel_archive import count_members
 from repro_oci.whole import check_whole
@@ -61,15 +62,23 @@ def assemble_image(
     layers = predicted.layers if predicted is not None and predicted.format == FORMAT else ()
     work = _Assembly(plan, base, supplies, site, keys, {layer.name: layer for layer in layers})
     _find_and_make(work)
-    whole = image_key(keys.values(), identity)
-    if not site.layers.known(whole):
-        facts = base_facts(base, site.directory)
-        check_whole(
-            (site.layers.listing(keys[layer.name]) for layer in plan.layers),
-            {path: fact.kind for path, fact in facts.paths.items()},
-        )
-        site.layers.note(whole)
-    return documented(plan, base, [work.made[layer.name] for layer in plan.layers])
+    image = documented(plan, base, [work.made[layer.name] for layer in plan.layers])
+    if predicted is None or differences(image, predicted):  # a predicted one was looked at when it was predicted
+        _check_whole(work, image_key(keys.values(), identity))
+    return image
+
+
+def _check_whole(work: _Assembly, key: str) -> None:
+    """Look whether the layers fit together and fit the base, unless the cache knows that they do."""
+    layers = work.site.layers
+    if layers.known(key):
+        return
+    facts = base_facts(work.base, work.site.directory)
+    check_whole(
+        (layers.listing(work.keys[layer.name]) for layer in work.plan.layers),
+        {path: fact.kind for path, fact in facts.paths.items()},
+    )
+    layers.note(key)
 
 
 def documented(plan: BuildPlan, base: Image, layers: Sequence[CachedLayer]) -> AssembledImage:

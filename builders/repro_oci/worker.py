@@ -18,7 +18,7 @@ def main() -> None:
         try:
             job, directory = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
         except EOFError:
-            return
+            os._exit(0)  # taking an interpreter down in order keeps the other process waiting for nothing
         pickle.dump(_outcome(job, LayerCache(directory)), answers)
         answers.flush()
 
