@@ -102,14 +102,18 @@ def per_thread(make: Callable[[], Session]) -> Callable[[], Session]:
     """The same session again and again for each thread that asks; connections are shared.
 
     A requests session is not made for several threads (its cookies), urllib3's connection pools below it are.
+    None is made before somebody asks: reading the certificates that are trusted takes a while.
     """
-    local, first, lock = threading.local(), make(), threading.Lock()
+    local, lock = threading.local(), threading.Lock()
+    adapters: list[Any] = []
 
     def mine() -> Session:
         with lock:
             if not hasattr(local, "session"):
                 local.session = make()
-                local.session.adapters = first.adapters
+                if not adapters:
+                    adapters.append(local.session.adapters)
+                local.session.adapters = adapters[0]
         found: Session = local.session
         return found
 

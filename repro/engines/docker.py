@@ -28,9 +28,14 @@ class DockerEngine:
         self.client = client
         self._endpoint = endpoint
         self._source = source
+        self._info: EngineInfo | None = None
 
     def info(self) -> EngineInfo:
-        """Describe it. Raises InfrastructureError when it has stopped answering."""
+        """Describe it, as it was when it was first asked. Raises InfrastructureError when it doesn't answer then."""
+        self._info = self._info or self._ask()
+        return self._info
+
+    def _ask(self) -> EngineInfo:
         with engine_errors("describe itself", self._endpoint):
             version: dict[str, Any] = self.client.version()
             details: dict[str, Any] = self.client.info()

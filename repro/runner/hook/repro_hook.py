@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 
 try:  # json's own accelerator; json itself would cost every process 10 ms
@@ -38,14 +38,22 @@ class _Log:
         self.opening = False
 
     def write(self, kind: str, path: str, name: str = "") -> None:
+        """Write one line."""
+        self.write_all(((kind, path, name),))
+
+    def write_all(self, lines: Iterable[tuple[str, str, str]]) -> None:
+        """Write lines in one go. It is there at once: a program may be killed at any moment."""
         if self.opening:
             return
         if os.getpid() != self.pid or not self._mine():
             self._open()
-        self.last = max(time.monotonic_ns(), self.last + 1)
-        extra = ',"n":' + _quote(name) if name else ""
-        line = '{"t":%d,"k":"%s","p":%s%s}\n' % (self.last, kind, _quote(path), extra)
-        os.write(self.descriptor, line.encode("ascii"))
+        now = time.monotonic_ns()
+        text = ""
+        for kind, path, name in lines:
+            self.last = now = now if now > self.last else self.last + 1
+            extra = ',"n":' + _quote(name) if name else ""
+            text += '{"t":%d,"k":"%s","p":%s%s}\n' % (now, kind, _quote(path), extra)
+        os.write(self.descriptor, text.encode("ascii"))
 
     def _mine(self) -> bool:
         """Whether the descriptor still is our file: a program may close it and get the number again for its own."""
@@ -79,6 +87,7 @@ class _Recorder:
         private = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         self.ours = (directory + os.sep, private + os.sep)
         self.seen: set[tuple[str, str]] = set()
+        self.intents: dict[tuple[object, object], tuple[bool, bool]] = {}
         self.asked = False
         self.ended = False
         self.handlers: dict[str, Callable[..., None]] = {
@@ -100,30 +109,41 @@ class _Recorder:
             "os.system": self._on_shell,
         }
 
-    def audit(self, event: str, args: tuple[object, ...]) -> None:
-        handler = self.handlers.get(event)
-        if handler is not None:
-            try:  # noqa: SIM105 - a context manager would cost every open() a microsecond
-                handler(*args)
-            except Exception:  # noqa: BLE001, S110 - never in the program's way
-                pass
+    def hook(self) -> Callable[[str, tuple[object, ...]], None]:
+        """What is called with each audit event: a plain function, for nearly all of very many events mean nothing."""
+        handlers = self.handlers
+
+        def audit(event: str, args: tuple[object, ...]) -> None:
+            if event in handlers:
+                try:  # noqa: SIM105 - a context manager would cost every open() a microsecond
+                    handlers[event](*args)
+                except Exception:  # noqa: BLE001, S110 - never in the program's way
+                    pass
+
+        return audit
 
     def note(self, kind: str, path: str | None, name: str = "") -> None:
         """Write a line unless it was written before; a `path` of None is nothing."""
-        key = (kind + name, path or "")
-        if path is None or key in self.seen or path.startswith(self.ours):
-            return
+        if path is not None and self._is_new(kind, path, name):
+            self.log.write(kind, path, name)
+
+    def _is_new(self, kind: str, path: str, name: str = "") -> bool:
+        """Whether it was not noted before, and counts; from now on it was."""
+        key = (kind + name, path)
+        if key in self.seen or path.startswith(self.ours):
+            return False
         if self.ended and (kind == "module" or path.endswith(".py")):
-            return  # what a kernel imports to shut down, when it gets that far before it is killed
+            return False  # what a kernel imports to shut down, when it gets that far before it is killed
         self.seen.add(key)
-        self.log.write(kind, path, name)
+        return True
 
     def modules(self) -> None:
         """Note the file of every module imported so far."""
-        for name, module in list(sys.modules.items()):
-            path = getattr(module, "__file__", None)
-            if isinstance(path, str) and isinstance(name, str):
-                self.note("module", _absolute(path), name)
+        files = [(name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items())]
+        found = [("module", _absolute(file), name) for name, file in files if type(file) is str and type(name) is str]
+        lines = [line for line in found if self._is_new(*line)]
+        if lines:
+            self.log.write_all(lines)
 
     def libraries(self) -> None:
         """Note the libraries with thread pools, where packages are loaded that may have brought some."""
@@ -140,7 +160,10 @@ class _Recorder:
         path = _absolute(opened)
         if path is None:
             return
-        reads, writes = _intent(mode, flags)
+        how = (mode, flags)
+        if how not in self.intents:
+            self.intents[how] = _intent(mode, flags)
+        reads, writes = self.intents[how]
         if (not reads or ("read", path) in self.seen) and (not writes or ("write", path) in self.seen):
             return
         try:
@@ -206,7 +229,7 @@ def install() -> None:
     recorder = _Recorder(os.path.abspath(directory))
     _recorders.append(recorder)
     atexit.register(end)
-    sys.addaudithook(recorder.audit)
+    sys.addaudithook(recorder.hook())
     if os.path.exists(os.path.join(os.path.dirname(__file__), "repro_observe.py")):  # a capture puts it there
         with contextlib.suppress(Exception):
             _load("repro_observe").start(recorder)
@@ -252,10 +275,16 @@ def _absolute(path: object) -> str | None:
     if isinstance(path, int):
         return None
     text: str = path if type(path) is str else os.fsdecode(path)  # type: ignore[arg-type]
-    if not os.path.isabs(text):
+    if os.sep != "/" or not text.startswith("/"):
         text = os.path.join(os.getcwd(), text)
-    plain = os.sep == "/" and not (text.endswith("/") or "/." in text or "//" in text)
-    return text if plain else os.path.normpath(text)  # which is dear
+    return text if os.sep == "/" and _is_plain(text) else os.path.normpath(text)  # which is dear
+
+
+def _is_plain(path: str) -> bool:
+    """Whether an absolute path has no `.`, no `..` and no slash too many in it."""
+    if "//" in path or path.endswith("/"):
+        return False
+    return "/." not in path or not ("/./" in path or "/../" in path or path.endswith(("/.", "/..")))
 
 
 def _intent(mode: object, flags: object) -> tuple[bool, bool]:
@@ -273,13 +302,25 @@ def _source_of(path: str) -> str:
     """The .py that a cached .pyc was compiled from: with a warm cache the source itself is never opened."""
     if not path.endswith(".pyc"):
         return path
-    from importlib.util import source_from_cache  # noqa: PLC0415
+    source = _beside_cache(path)
+    try:
+        os.stat(source)
+    except OSError:
+        return path
+    return source
+
+
+def _beside_cache(path: str) -> str:
+    """Where the source of a .pyc lies (PEP 3147), "" for one that is none of a cache."""
+    folder, cache, name = path.rpartition("/__pycache__/")
+    if cache and "/" not in name and name.count(".") in {2, 3} and not sys.pycache_prefix:
+        return folder + "/" + name.partition(".")[0] + ".py"
+    from importlib.util import source_from_cache  # noqa: PLC0415 - the cache is elsewhere, or this is another system
 
     try:
-        source = source_from_cache(path)
+        return source_from_cache(path)
     except (ValueError, NotImplementedError):
-        return path
-    return source if os.path.exists(source) else path
+        return ""
 
 
 def _text(value: object) -> str:
