@@ -10,10 +10,22 @@ from repro.engines.model import EngineInfo
 from repro.errors import IntegrityError
 from repro.runner.compare import Comparison
 from repro.runner.documents import CellRun, Failure, Value, decode_value, encode_value
-from repro.verify.model import Finding, ImageSummary, LockSummary, Outcome, RunSummary, Verdict
+from repro.verify.model import (
+    Cause,
+    Finding,
+    GateResult,
+    ImageSummary,
+    LockSummary,
+    MetricRuns,
+    Outcome,
+    RunsSummary,
+    RunSummary,
+    Verdict,
+)
 
 SCHEMA = "repro.verdict/1"
 _EXACT = ("baseline", "measured", "difference")
+_SERIES = ("baseline", "values")
 _T = TypeVar("_T")
 
 
@@ -34,6 +46,9 @@ def render_verdict(verdict: Verdict) -> bytes:
         "run": _run(verdict.run),
         "engine": _plain(verdict.engine),
         "evidence": verdict.evidence,
+        "gates": [{**asdict(gate), "measured": encode_exactly(gate.measured)} for gate in verdict.gates],
+        "causes": [_plain(cause) for cause in verdict.causes],
+        "runs": _runs(verdict.runs),
     }
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace") + b"\n"
 
@@ -90,6 +105,11 @@ def _verdict(data: Mapping[str, Any]) -> Verdict:
         run=_read_run(data["run"]),
         engine=_read(EngineInfo, data["engine"]),
         evidence=data["evidence"],
+        gates=tuple(
+            _made(GateResult, {**item, "measured": _value(item["measured"])}) for item in data.get("gates", ())
+        ),
+        causes=tuple(_made(Cause, item) for item in data.get("causes", ())),
+        runs=_read_runs(data.get("runs")),
     )
 
 
@@ -103,8 +123,32 @@ def _made(kind: type[_T], data: Mapping[str, Any]) -> _T:
     return kind(**values)
 
 
+def _runs(runs: RunsSummary | None) -> dict[str, Any] | None:
+    if runs is None:
+        return None
+    metrics = [
+        {**asdict(one), **{name: [encode_exactly(value) for value in getattr(one, name)] for name in _SERIES}}
+        for one in runs.metrics
+    ]
+    return {**asdict(runs), "metrics": metrics}
+
+
+def _read_runs(data: Mapping[str, Any] | None) -> RunsSummary | None:
+    if data is None:
+        return None
+    metrics = [
+        _made(MetricRuns, {**one, **{name: [_value(value) for value in one[name]] for name in _SERIES}})
+        for one in data["metrics"]
+    ]
+    return _made(RunsSummary, {**data, "metrics": metrics})
+
+
+def _value(data: dict[str, str] | None) -> Value | None:
+    return None if data is None else decode_value(data)
+
+
 def _read_metric(data: Mapping[str, Any]) -> Comparison:
-    exact = {name: None if data[name] is None else decode_value(data[name]) for name in _EXACT}
+    exact = {name: _value(data[name]) for name in _EXACT}
     return _made(Comparison, {**data, **exact})
 
 

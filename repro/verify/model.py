@@ -7,7 +7,7 @@ from typing import Literal
 from repro.engines.model import EngineInfo
 from repro.errors import ExitCode
 from repro.runner.compare import Comparison
-from repro.runner.documents import CellRun, Failure
+from repro.runner.documents import CellRun, Failure, Value
 
 Severity = Literal["error", "warning", "info"]
 
@@ -126,6 +126,82 @@ class RunSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """Something that may explain why a metric moved, or why the evaluation failed here and not on the laptop.
+
+    Attributes:
+        rule: Which rule found it, `[a-z-]+`, such as `package-changed`, `threads`, `unseeded`.
+        message: One sentence: what differs.
+        laptop: What was seen there; "" where that says nothing.
+        here: What was seen in this run; "" where that says nothing.
+        where: Cell, file, package or setting; "" where it is the whole run.
+        confidence: "certain" when it is enough for a difference, "likely", or "possible" when it only may be.
+        fix: What to do.
+        evidence: Lines that show it.
+    """
+
+    rule: str
+    message: str
+    laptop: str
+    here: str
+    where: str
+    confidence: Literal["certain", "likely", "possible"]
+    fix: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """A limit that a metric has to keep, whatever the laptop measured.
+
+    Attributes:
+        metric: Its name.
+        rule: `≥ 0.9`, `≤ 12`.
+        measured: Here; None when missing.
+        passed: Whether it is kept.
+    """
+
+    metric: str
+    rule: str
+    measured: Value | None
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRuns:
+    """One metric over the runs of one verification.
+
+    Attributes:
+        name: The metric.
+        baseline: On the laptop, the rerun that counts first, then those that capture added; None where unreported.
+        values: In each run here, in order; None where unreported.
+        statement: What can be said of them in one sentence: test, confidence, smallest shift that would have shown.
+    """
+
+    name: str
+    baseline: tuple[Value | None, ...]
+    values: tuple[Value | None, ...]
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunsSummary:
+    """How several runs of one image differ.
+
+    Attributes:
+        runs: How many there were.
+        metrics: Each metric.
+        cell: Where they first show something else, for people; "" where they all show the same.
+        causes: What kind of randomness was seen, the most likely first.
+    """
+
+    runs: int
+    metrics: tuple[MetricRuns, ...]
+    cell: str = ""
+    causes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome of verifying one image.
 
@@ -142,6 +218,9 @@ class Verdict:
         run: The sealed run, or None when nothing ran.
         engine: Where it ran, or None.
         evidence: Directory with the run's record, the executed notebook and this verdict, or None.
+        gates: Limits of metrics, reported beside "same as the laptop".
+        causes: What may explain a difference, the most likely first.
+        runs: What several runs showed; None where there was one.
     """
 
     outcome: Outcome
@@ -156,3 +235,6 @@ class Verdict:
     run: RunSummary | None = None
     engine: EngineInfo | None = None
     evidence: str | None = None
+    gates: tuple[GateResult, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    runs: RunsSummary | None = None

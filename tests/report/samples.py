@@ -4,7 +4,18 @@ import math
 
 from repro.runner.compare import Comparison, compare
 from repro.runner.documents import CellRun, ExpectedMetric, Failure, MeasuredMetric
-from repro.verify.model import Finding, ImageSummary, LockSummary, Outcome, RunSummary, Verdict
+from repro.verify.model import (
+    Cause,
+    Finding,
+    GateResult,
+    ImageSummary,
+    LockSummary,
+    MetricRuns,
+    Outcome,
+    RunsSummary,
+    RunSummary,
+    Verdict,
+)
 from tests.verify.samples import INFO
 
 IMAGE = ImageSummary("churn:1", f"sha256:{'ab' * 32}", ("churn:1",), (), "linux/amd64")
@@ -111,6 +122,38 @@ VERDICTS = {
         "the evaluation was killed for want of memory",
         lock=LockSummary(LOCK.digest, "image", LOCK.subject, baseline_rerun=True),
         run=RunSummary(3.0, 137, log=("[1/2] import numpy… 0.5 s", "Killed\x07")),
+    ),
+    "explained": verdict(
+        Outcome.MISMATCH,
+        "1 of 2 metrics moved: auc",
+        fix="Install numpy 1.26.4 as on the laptop.",
+        metrics=tuple(
+            compare(
+                [ExpectedMetric("auc", 0.75, "higher"), ExpectedMetric("n", 285)],
+                [MeasuredMetric("auc", 0.5, "metrics.json"), MeasuredMetric("n", 285, "metrics.json")],
+            )
+        ),
+        run=RUN,
+        gates=(GateResult("auc", "≥ 0.7", 0.5, passed=False), GateResult("gone", "≤ 3", None, passed=False)),
+        causes=(
+            Cause(
+                "package-changed",
+                "numpy is another version",
+                "1.26.4",
+                "2.0.1",
+                "numpy",
+                "likely",
+                "Install numpy 1.26.4 as on the laptop.",
+                ("numpy: 1.26.4 in the lock, 2.0.1 in the image",),
+            ),
+            Cause("threads", "OpenBLAS used another number of threads", "8", "2", "", "possible", "Set threads = 2."),
+        ),
+        runs=RunsSummary(
+            3,
+            (MetricRuns("auc", (0.75, 0.75), (0.5, 0.25, None), "they differ between runs"),),
+            "cell 4, output 1",
+            ("numpy.random is not seeded",),
+        ),
     ),
     "infrastructure": verdict(
         Outcome.INFRASTRUCTURE_FAILED,
