@@ -1,6 +1,7 @@
 """Sources → .pyc entries, compiled by the image's own interpreter on the building machine (`image_python`)."""
 
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from types import TracebackType
@@ -22,7 +23,7 @@ _MORE_MEMORY = 'Give it more memory, or set bytecode = "none" under [image] in r
 
 
 class Compiler:
-    """Compiles with one interpreter, in several processes that stay until the `with` block ends.
+    """Compiles with one interpreter, in several processes that stay until the `with` block ends; for several threads.
 
     Args:
         command: The interpreter.
@@ -36,6 +37,7 @@ class Compiler:
         self._count = workers or usable_cpus()
         self._open = contextlib.ExitStack()
         self._workers: Workers | None = None
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -58,7 +60,8 @@ class Compiler:
         """
         made = []
         with _told(origin):
-            workers = self._workers or self._start()
+            with self._turn:
+                workers = self._workers or self._start()
             contents = ((path, b"".join(body.plain())) for path, body in sources)
             for path, data in workers.compile(contents):
                 if data is not None:

@@ -1,7 +1,9 @@
 """Layers of bytecode: a wheel's modules are compiled once and kept as a tar, from which layers are put together."""
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -26,6 +28,8 @@ from repro_oci.keys import items_key, packed_tar
 from repro_oci.site import Site
 
 _BUNDLE: Encoding = "tar"
+_AT_A_TIME = 2
+"""Wheels whose bytecode is in memory; more would only take more of it."""
 
 
 def comparable(entries: Sequence[Entry]) -> list[Entry]:
@@ -53,6 +57,7 @@ class Bytecode:
         self._site = site
         self._compiler: Compiler | None = None
         self._task: Task | None = None
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -72,15 +77,26 @@ class Bytecode:
             IntegrityError: A wheel can't be trusted.
             InfrastructureError: The image's Python can't be had here, or failed.
         """
-        bundles = [(item, self._bundle(item)) for item in layer.items if isinstance(item, Compile)]
+        items = [item for item in layer.items if isinstance(item, Compile)]
         found = [
             entry
-            for item, bundle in bundles
+            for item, bundle in zip(items, self._bundles(items), strict=True)
             for entry in tar_entries(
                 bundle.path, Content(bundle.blob.digest, bundle.blob.size, f"bytecode of {name_of(item)}")
             )
         ]
         return comparable(found)
+
+    def _bundles(self, items: Sequence[Compile]) -> list[CachedLayer]:
+        """While the bytecode of one is written down, the compiling processes work for another."""
+        pool = ThreadPoolExecutor(_AT_A_TIME, "bytecode")
+        try:
+            return list(pool.map(self._bundle, items))
+        except BaseException as error:
+            self.__exit__(type(error), error, None)  # nobody waits for an answer any longer
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _bundle(self, item: Compile) -> CachedLayer:
         key = items_key([item], self._plan, self._identity, _BUNDLE)
@@ -92,20 +108,24 @@ class Bytecode:
     def _compile(self, item: Compile) -> list[Entry]:
         digest = item.source.file.sha256 if isinstance(item.source, Wheel) else item.source.content.sha256
         minor = minor_version(self._plan.python_version)
-        found = item_entries(item.source, self._supplies.bring([digest]), minor)
+        with self._turn:
+            files = self._supplies.bring([digest])
+        found = item_entries(item.source, files, minor)
         bodies = {f"/{entry.path}": entry.body for entry in found if entry.kind == "file" and entry.body is not None}
         chosen = [path for path in compiled_sources(bodies, item, minor) if bodies[path].size <= MOST_SOURCE]
         sources: Sequence[tuple[str, Body]] = [(path, bodies[path]) for path in chosen]
         made = self._running().compile(sources, name_of(item)) if sources else []
-        if self._task is not None:
-            self._task.advance(len(sources), name_of(item))
+        with self._turn:
+            if self._task is not None:
+                self._task.advance(len(sources), name_of(item))
         return made
 
     def _running(self) -> Compiler:
-        if self._compiler is None:
-            self._task = self._site.progress.start("compiling modules")
-            self._compiler = Compiler(self._command(), version=self._version(), workers=self._site.workers)
-            self._compiler.__enter__()
+        with self._turn:
+            if self._compiler is None:
+                self._task = self._site.progress.start("compiling modules")
+                self._compiler = Compiler(self._command(), version=self._version(), workers=self._site.workers)
+                self._compiler.__enter__()
         return self._compiler
 
     def _version(self) -> str:
