@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from repro.oci.documents import parse_config
 from repro.oci.kept import keep
 from repro.oci.locations import is_location, open_location, parse_location
 from repro.progress import Progress
-from repro.registry import ImageName, Registry, RemoteImage, parse_name
+from repro.registry import ImageName, NotFoundError, Registry, RemoteImage, parse_name
 from repro.store import ObjectStore, artifact_cache
 
 LABEL_PYTHON = "dev.repro.base.python"
@@ -38,6 +38,11 @@ OFFICIAL = "docker.io/library/python:{version}-slim-bookworm"
 _GLIBC = {"buster": "2.28", "bullseye": "2.31", "bookworm": "2.36", "trixie": "2.41"}
 """C library of the Debian releases that the official images are made from, by the code name in their tags."""
 
+_EVERYWHERE = (
+    "Name a base of a registry that is there for every platform: [base] image in repro.toml "
+    "(docs/how-to/base-images.md), or capture for {platform} alone (--platform {platform})."
+)
+
 _IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 _GLIBC_LABEL = re.compile(r"(?:ldd \([^()]*\) )?(\d+\.\d+)(?![\d])(?:[-+.~ \n].*)?", re.ASCII | re.DOTALL)
 """The version, with or without what a distribution adds to it, or the text that `ldd --version` prints."""
@@ -55,6 +60,7 @@ def resolve_base(
     root: Path = Path(),
     cache: ObjectStore | None = None,
     environ: Mapping[str, str] = os.environ,
+    targets: Sequence[str] = (),
 ) -> Base:
     """The base image, pinned. One from a layout or an archive is copied into the cache, where builds find it.
 
@@ -69,20 +75,26 @@ def resolve_base(
         root: What the paths of layouts and archives are relative to.
         cache: Keeps bases; the user's cache when None.
         environ: The environment.
+        targets: Platforms that it has to be there for; this machine's when there is none.
 
     Raises:
-        UsageError: The configured name can't be used, or its image doesn't say which glibc it has.
+        UsageError: The configured name can't be used, or its image doesn't say which glibc it has, or it isn't there
+            for every target.
         InfrastructureError: There is no base: nothing configured, no registry, nothing labelled in the engine.
         IntegrityError: A registry sent something else than it names.
     """
-    search = _Search(image_platform(interpreter), engine, registry or Registry(), progress)
+    own = image_platform(interpreter)
+    platform, *others = sorted(targets or (own,), key=lambda target: target != own)
+    search = _Search(platform, own, engine, registry or Registry(), progress)
     wanted = configured or environ.get(VARIABLE)
     if wanted and is_location(wanted):
-        base = _from_location(wanted, search.platform, root, cache or artifact_cache(environ))
+        base = _from_location(wanted, (platform, *others), root, cache or artifact_cache(environ))
     elif wanted:
         base = search.configured(wanted)
     else:
         base = search.default(parse_name(official.format(version=interpreter.version)), interpreter.version)
+    for other in others:
+        search.check_for(other, base)
     progress.note(f"Base image {base.reference} ({base.digest}) from {_ORIGINS[base.source]}, Python {base.python}")
     return base
 
@@ -95,6 +107,7 @@ def image_platform(interpreter: Interpreter) -> str:
 @dataclass(frozen=True, slots=True)
 class _Search:
     platform: str
+    own: str
     engine: Engine | None
     registry: Registry
     progress: Progress
@@ -138,11 +151,36 @@ class _Search:
         raise InfrastructureError(
             "there is no base image",
             problems=reasons,
-            fix="Do one of these, then capture again:\n"
-            "  1. make one here:          scripts/make-base, in repro's repository\n"
-            f"  2. let a registry answer:  docker pull {name.name}\n"
-            '  3. name one of your own:   [base] image = "NAME" in repro.toml (docs/how-to/base-images.md)',
+            fix=self._ways(name),
         )
+
+    def _ways(self, name: ImageName) -> str:
+        """How to come to a base; what makes one here makes it for this machine."""
+        here = self.platform == self.own
+        ways = [
+            *(["make one here:          scripts/make-base, in repro's repository"] if here else []),
+            f"let a registry answer:  docker pull {'' if here else f'--platform {self.platform} '}{name.name}",
+            'name one of your own:   [base] image = "NAME" in repro.toml (docs/how-to/base-images.md)',
+        ]
+        listed = "\n".join(f"  {number}. {way}" for number, way in enumerate(ways, 1))
+        return f"Do one of these, then capture again:\n{listed}"
+
+    def check_for(self, other: str, base: Base) -> None:
+        """Refuse a base that another target can't be put on: that is known before the run, not only at the build."""
+        if base.source == "engine":
+            raise UsageError(
+                f"this engine's image is for {self.platform} alone, not for {other}",
+                where=base.reference,
+                fix=_EVERYWHERE.format(platform=self.platform),
+            )
+        if base.source == "registry":
+            try:
+                self.registry.resolve(parse_name(base.reference).at(base.digest), other)
+            except NotFoundError as error:
+                fix = _EVERYWHERE.format(platform=self.platform)
+                raise UsageError(error.what, where=base.reference, fix=fix) from error
+            except InfrastructureError as error:  # it is down just now: the build asks again
+                self.progress.note(f"{error.what}; whether {base.reference} is there for {other} was not looked at")
 
     def _labelled(self, version: str) -> ImageInfo | None:
         """A base of this engine: of the exact version if there is one, made by make-base rather than not, newest."""
@@ -168,10 +206,10 @@ class _Search:
         return _base(reference, Digest.parse(image.id), "engine", image.env, image.labels)
 
 
-def _from_location(text: str, platform: str, root: Path, cache: ObjectStore) -> Base:
+def _from_location(text: str, platforms: Sequence[str], root: Path, cache: ObjectStore) -> Base:
     """A base from a layout or an archive: known by its digest and a name, never by its place on this machine."""
     location = parse_location(text)
-    pinned = open_location(location, root).pinned(location.reference, platform)
+    pinned, *_ = [open_location(location, root).pinned(location.reference, platform) for platform in platforms]
     named = location.reference if location.reference and not location.reference.startswith("@") else None
     place = (root / location.path).resolve()
     reference = named or next(iter(pinned.names), None) or (place.name if place.is_dir() else place.stem)

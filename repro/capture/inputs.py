@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from repro.capture.config import FileRules
 from repro.capture.hashing import HashAll, lock_files, sayable, shown, unsayable
-from repro.capture.outside import Links, Outside, leaving_link
+from repro.capture.listed import listed_warnings
+from repro.capture.outside import NOT_NEEDED, Links, Outside, bring_inside, leaving_link, put_instead
 from repro.capture.roles import matches, role_of
 from repro.capture.snapshot import FileState, Ignored
 from repro.capture.tracing.file_evidence import FileEvidence
@@ -85,6 +86,9 @@ def collect_inputs(
         hash_all=hash_all,
     )
     outputs = sorted({*sorter.outputs, *sorter.written()} - sorter.inputs)
+    sorter.warnings |= set(
+        listed_warnings(root, evidence.trace.listed, evidence.before, locked=sorter.inputs, outputs=outputs)
+    )
     return InputReport(
         files=files,
         outputs=tuple(path for path in outputs if sayable(path)),
@@ -116,6 +120,7 @@ class _Sorter:
         self.links = Links(self.evidence.watched.links)
         self.trace_reads = self._relative_times(self.evidence.trace.reads)
         self.trace_writes = self._relative_times(self.evidence.trace.writes)
+        self.imported = frozenset(self.evidence.trace.modules.values())
         self.known_reads = {self.relative(self.real.of(path)) or path for path in self.evidence.trace.reads}
 
     def take_modules(self) -> None:
@@ -130,12 +135,12 @@ class _Sorter:
                 self.take_project_file(one)
 
     def take_read(self, path: str) -> None:
-        """A file, absolute, that Python opened for reading."""
+        """A file, absolute, that Python opened for reading or imported."""
         inside = self.relative(path)
         if inside is not None:
             self.take_project_file(inside)
         elif not self._may_be_outside(path):
-            cure = hub_advice(path) or f"copy it into {self.root.name}/, or exclude it in repro.toml, [files] exclude"
+            cure = hub_advice(path) or bring_inside(self.root, path, module=path in self.imported)
             self.problems.add(f"{shown(path)} lies outside the project; {cure}")
 
     def take_watched(self, path: str, events: FileEvents) -> None:
@@ -204,7 +209,7 @@ class _Sorter:
         elif self._read_first(real, after):
             self.problems.add(
                 f"{path} is read and then changed by the run, so what it read is lost; write to another file, "
-                "or exclude it in repro.toml, [files] exclude"
+                f"or, {NOT_NEEDED}"
             )
         else:
             self.outputs.add(path)
@@ -245,10 +250,8 @@ class _Sorter:
         inside = self.relative(self.real.of(self.top + path))
         if inside is None:
             link = leaving_link(self.root, path)
-            self.problems.add(
-                f"{link} is a link that leads out of the project, to {shown(os.path.realpath(self.root / link))}; "
-                "put the file itself there"
-            )
+            far = os.path.realpath(self.root / link)
+            self.problems.add(f"{link} is a link that leads out of the project, to {shown(far)}; {put_instead(far)}")
         return inside
 
     def _take_unknown(self, path: str, real: str) -> None:

@@ -50,7 +50,7 @@ def choose_interpreter(
         progress: Told about a packing, and about a base that stands in.
 
     Returns:
-        The choice; a base whose version differs is returned as it is: the plan accepts or refuses it.
+        The choice; a base whose version differs is returned as it is (`refuse_other_python`).
 
     Raises:
         UsageError: Packing was asked for or is the only way, and it is impossible here.
@@ -73,6 +73,44 @@ def choose_interpreter(
             raise _impossible(interpreter, reason)
         store.add_file(made.path)
     return Python(interpreter.implementation, interpreter.version, "packed", made.packed)
+
+
+def refuse_other_python(
+    python: Python,
+    base: Base,
+    interpreter: Interpreter,
+    *,
+    supply: Literal["auto", "base", "pack"],
+    allow_patch_drift: bool,
+    targets: Sequence[str],
+) -> None:
+    """Refuse a base that is to supply the captured Python and has another: before the run, not at the build.
+
+    `python` is what `choose_interpreter` chose; the others are what it chose from.
+
+    Raises:
+        UsageError: The base can't supply it; the message says why the laptop's isn't packed either.
+    """
+    version, same_minor = interpreter.version, _same_minor(base.python, interpreter.version)
+    if python.packed is not None or base.python == version or (allow_patch_drift and same_minor):
+        return
+    obstacle = None if supply == "base" else _obstacle(interpreter, targets)
+    why = f"can't be packed: {obstacle}" if obstacle else "isn't packed, because repro.toml has [python] supply = base"
+    cures = [_OTHER_BASE.format(version=version)]
+    if same_minor:
+        cures.append(f"Let {base.python} stand in: allow-patch-drift = true under [python] in repro.toml.")
+    own = platform_of(interpreter)
+    if _obstacle(interpreter, (own,)) is None:
+        cures.append(
+            f"Capture for {own} alone, where the laptop's is packed (--platform {own})."
+            if obstacle
+            else "Take `supply` out of repro.toml, so that the laptop's is packed."
+        )
+    raise UsageError(
+        f"the base has {f'Python {base.python}' if base.python else 'no Python'}, the laptop {version}, which {why}",
+        where=base.reference,
+        fix="\n  - ".join(["Do one of these, then capture again:", *cures]),
+    )
 
 
 def pack_interpreter(

@@ -45,6 +45,11 @@ def load_notebook(path: Path) -> NotebookNode:
     return _upgraded(text, major, path)
 
 
+def has_code(notebook: NotebookNode) -> bool:
+    """Whether a code cell has more than blanks."""
+    return any(cell.cell_type == "code" and cell.source.strip() for cell in notebook.cells)
+
+
 def kernel_name(notebook: NotebookNode) -> str | None:
     """Name of the kernelspec that the notebook was last saved with, or None."""
     return _metadata(notebook, "kernelspec", "name")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import repro
+from repro.capture.config import MARKERS
 from repro.capture.model import Interpreter
 
 _SYSTEM = (
@@ -46,12 +47,12 @@ class Outside:
         """
         places = {*_environment(interpreter), *_home(os.environ if environ is None else environ), *_SYSTEM}
         places |= {os.fspath(path) for path in own} | {os.path.dirname(repro.__file__)}  # noqa: PTH120
-        self._places = tuple({spelled for place in places if place for spelled in _spellings(place)})
-        self._temporary = tuple({s for place in (tempfile.gettempdir(), *_TEMPORARY) for s in _spellings(place)})
+        self._places = _beginnings(place for place in places if place)
+        self._temporary = _beginnings((tempfile.gettempdir(), *_TEMPORARY))
 
     def belongs(self, path: str) -> bool:
         """Whether a file is part of the environment, the system, or a tool's own configuration and caches."""
-        return _device(path) or any(_within(spelled, self._places) for spelled in {path, os.path.realpath(path)})
+        return _within(path, self._places) or _within(os.path.realpath(path), self._places) or _device(path)
 
     def made_by_run(self, path: str, started_ns: int) -> bool:
         """Whether it is a temporary file that is gone again or was made since `started_ns` (since 1970)."""
@@ -61,6 +62,41 @@ class Outside:
             return os.stat(path).st_ctime_ns >= started_ns  # noqa: PTH116
         except OSError:
             return True
+
+
+NOT_NEEDED = "if the run can do without it, exclude it in repro.toml, [files] exclude"
+"""The cure that always holds: no image has an excluded file."""
+_LEAST = 3
+"""Parts of the path of a folder that may be a project: `/`, and one folder below it, are none."""
+
+
+def bring_inside(root: Path, path: str, *, module: bool) -> str:
+    """What to do about a file outside of the project that a run read, as the end of a sentence.
+
+    Args:
+        root: Project root, absolute.
+        path: The file, absolute.
+        module: Whether it was imported.
+    """
+    above = _common(root, path)
+    begins = f"put an empty repro.toml into {above}, where the project begins then, or " if above else ""
+    if module:
+        return f"{begins}copy it into {root.name}/ and import it from there, or install it as a package"
+    return f"{begins}copy it into {root.name}/ and read it there, or, {NOT_NEEDED}"
+
+
+def _common(root: Path, path: str) -> Path | None:
+    """The folder above both that could be the project, where nothing marks the root that was taken for it."""
+    if any((root / marker).exists() for marker in MARKERS):
+        return None
+    home = Path.home()
+    found = Path(os.path.commonpath([root, path])) if Path(path).anchor == root.anchor else home
+    return None if found in {home, *home.parents} or len(found.parts) < _LEAST else found
+
+
+def put_instead(target: str) -> str:
+    """What to do about a link of the project that leads out of it."""
+    return f"put the {'folder' if Path(target).is_dir() else 'file'} itself there"
 
 
 def leaving_link(root: Path, path: str) -> str:
@@ -124,7 +160,7 @@ def _home(environ: Mapping[str, str]) -> Iterator[str]:
 def _device(path: str) -> bool:
     """Whether it is a terminal, `/dev/null` or the like: nothing that a lock could hold."""
     try:
-        return _within(path, ("/dev",)) and stat.S_ISCHR(os.stat(path).st_mode)  # noqa: PTH116
+        return _within(path, ("/dev/",)) and stat.S_ISCHR(os.stat(path).st_mode)  # noqa: PTH116
     except OSError:
         return False
 
@@ -133,5 +169,10 @@ def _spellings(place: str) -> set[str]:
     return {os.path.normpath(place), os.path.realpath(place)}
 
 
-def _within(path: str, places: Iterable[str]) -> bool:
-    return any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in places)
+def _beginnings(places: Iterable[str]) -> tuple[str, ...]:
+    """How the paths of files and folders in these places begin, however they are spelled."""
+    return tuple({f"{spelled.rstrip('/')}/" for place in places for spelled in _spellings(place)})
+
+
+def _within(path: str, beginnings: tuple[str, ...]) -> bool:
+    return f"{path}/".startswith(beginnings)

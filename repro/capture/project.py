@@ -1,5 +1,6 @@
 """What is captured: the subject in its project with its settings, and the lock that is already there."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,10 +10,12 @@ from nbformat import NotebookNode
 
 from repro.capture.config import Config, load_config, project_root
 from repro.capture.metric_places import metric_places
-from repro.capture.notebook import kernel_name, load_notebook
+from repro.capture.notebook import has_code, kernel_name, load_notebook
 from repro.capture.request import CaptureRequest
 from repro.errors import UsageError
 from repro.lock import Package, Subject, parse_lock, read_lock
+
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,22 @@ def open_project(request: CaptureRequest) -> Project:
             fix="Name the notebook or script that evaluates the model.",
         )
     if not given.exists():
-        raise UsageError("there is no such file", where=str(given))
+        raise UsageError("there is no such file", where=str(given), fix=_others_there(given))
     subject = given.parent.resolve() / given.name
     notebook = load_notebook(subject) if subject.suffix == ".ipynb" else None
+    if notebook is not None and not has_code(notebook):
+        raise UsageError(
+            "the notebook has no code to run",
+            where=str(given),
+            fix="Name the notebook that evaluates the model; if this is it, save it again in Jupyter.",
+        )
     root = request.config.resolve().parent if request.config else project_root(subject)
     if not subject.is_relative_to(root):
-        raise UsageError(f"the subject lies outside the project {root}", where=str(given))
+        raise UsageError(
+            f"the subject lies outside the project {root}",
+            where=str(given),
+            fix="Name the repro.toml of the project that it belongs to with --config.",
+        )
     if notebook is not None and request.args:
         raise UsageError("a notebook takes no arguments", where=str(given), fix="Leave out what follows `--`.")
     if request.runs > 1 and not request.rerun:
@@ -129,3 +142,13 @@ def previous_lock(project: Project) -> bytes | None:
 def locked_packages(data: bytes | None) -> dict[str, Package]:
     """The packages of the lock that was there before, by name."""
     return {} if data is None else {package.name: package for package in parse_lock(data).packages}
+
+
+def _others_there(given: Path) -> str:
+    """What a person may have meant who named a file that isn't there."""
+    names = sorted(path.name for path in given.parent.glob(f"*{given.suffix}")) if given.parent.is_dir() else []
+    near = difflib.get_close_matches(given.name, names, n=1)
+    listed = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
+    if near:
+        return f"Did you mean {given.parent / near[0]}?"
+    return f"There is: {listed}." if names else f"Name a file that is there; {given.parent} has no {given.suffix} file."

@@ -29,6 +29,7 @@ class StaticTrace:
 
     reads: Mapping[str, int] = field(default_factory=dict)
     writes: Mapping[str, int] = field(default_factory=dict)
+    listed: Mapping[str, int] = field(default_factory=dict)
     modules: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -43,7 +44,8 @@ def static_inputs(sources: Iterable[str], root: Path, workdir: Path) -> StaticTr
     finder = _Finder(workdir, tuple(dict.fromkeys((workdir, root, root / "src"))))
     finder.take(list(sources))
     reads = sorted(finder.reads - finder.writes - set(finder.modules.values()))
-    return StaticTrace(dict.fromkeys(reads, 0), dict.fromkeys(sorted(finder.writes), 0), dict(finder.modules))
+    writes = sorted(finder.writes)
+    return StaticTrace(dict.fromkeys(reads, 0), dict.fromkeys(writes, 0), modules=dict(finder.modules))
 
 
 def string_paths(sources: Iterable[str], workdir: Path) -> set[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from repro import __version__
 from repro.capture.base import image_platform, resolve_base
 from repro.capture.copies import review_copies
-from repro.capture.interpreter import choose_interpreter
+from repro.capture.interpreter import choose_interpreter, refuse_other_python
 from repro.capture.kernels import resolve_kernel
 from repro.capture.loose import loose_packages
 from repro.capture.model import Interpreter, Kernel
@@ -82,7 +82,7 @@ class Survey:
         """Pin what is installed. Raises as `repro.capture.capture.capture` does."""
         warnings = (*review_copies(interpreter), *startup_warnings(interpreter))
         targets = self.request.targets or (image_platform(interpreter),)
-        base = self._base(interpreter)
+        base = self._base(interpreter, targets)
         python = self._interpreter(interpreter, base, targets)
         client = self._index(interpreter)
         allowed = self.project.config.allow_patched
@@ -106,7 +106,7 @@ class Survey:
         self.progress.note(f"Python {interpreter.version} with {count} packages: {kernel.python} ({kernel.source})")
         return kernel, interpreter
 
-    def _base(self, interpreter: Interpreter) -> Base:
+    def _base(self, interpreter: Interpreter, targets: tuple[str, ...]) -> Base:
         return resolve_base(
             interpreter,
             configured=self.project.config.base,
@@ -115,18 +115,22 @@ class Survey:
             registry=registry_client(self.request.ca_cert),
             root=self.project.root,
             environ=self.environ,
+            targets=targets,
         )
 
     def _interpreter(self, interpreter: Interpreter, base: Base, targets: tuple[str, ...]) -> Python:
-        return choose_interpreter(
+        supply, drift = self.project.config.supply, self.project.config.allow_patch_drift
+        python = choose_interpreter(
             interpreter,
             base,
-            supply=self.project.config.supply,
-            allow_patch_drift=self.project.config.allow_patch_drift,
+            supply=supply,
+            allow_patch_drift=drift,
             targets=targets,
             store=project_store(self.project.root),
             progress=self.progress,
         )
+        refuse_other_python(python, base, interpreter, supply=supply, allow_patch_drift=drift, targets=targets)
+        return python
 
     def _index(self, interpreter: Interpreter) -> IndexClient:
         flags = IndexFlags(self.request.index_url, self.request.extra_index_urls, (), self.request.ca_cert)

@@ -238,7 +238,7 @@ def _check_status(item: Wanted, url: str, response: requests.Response) -> None:
     raise InfrastructureError(
         f"{redact(url)} answered {response.status_code} {response.reason or ''}".rstrip(),
         where=item.name,
-        fix="Give credentials for this host in the index URL or in netrc."
+        fix="Give credentials for this host in netrc (NETRC names another file)."
         if asks
         else "If the file is gone from there, copy it from a cache that still has it, or capture again.",
     )

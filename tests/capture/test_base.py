@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,7 +124,7 @@ def test_a_glibc_label_that_is_no_version_is_named(label: str) -> None:
     assert repr(label.strip()) in caught.value.what
 
 
-def made_base(label: str) -> Base:
+def made_base(label: str, targets: tuple[str, ...] = ()) -> Base:
     labelled = replace(NO_IMAGE, platform="linux/amd64", tags=("base:1",), labels={LABEL_GLIBC: label})
 
     class OneImage(DockerEngine):
@@ -134,7 +135,7 @@ def made_base(label: str) -> Base:
             assert reference == "base:1"
             return labelled
 
-    return resolve_base(interpreter(), configured="base:1", engine=OneImage(), progress=Silent())
+    return resolve_base(interpreter(), configured="base:1", engine=OneImage(), progress=Silent(), targets=targets)
 
 
 def test_a_damaged_registry_is_not_passed_over(empty_registry: RunningRegistry, client: Registry) -> None:
@@ -160,6 +161,22 @@ def test_nothing_at_all_lists_the_ways(client: Registry) -> None:
     assert "docker pull localhost:9/library/python:3.11.7-slim-bookworm" in fix
     assert "[base] image" in fix
     assert len(caught.value.problems) == 2
+
+
+def test_ways_to_a_base_for_another_platform_lead_there(client: Registry) -> None:
+    with pytest.raises(InfrastructureError, match="no base image") as caught:
+        resolve_base(
+            interpreter(),
+            configured=None,
+            engine=None,
+            progress=Silent(),
+            registry=client,
+            official=NOBODY,
+            targets=("linux/arm64",),
+        )
+    fix = caught.value.fix or ""
+    assert "make-base" not in fix, "it makes one for this machine"
+    assert "1. let a registry answer:  docker pull --platform linux/arm64 localhost:9/" in fix
 
 
 def test_a_configured_image_that_cannot_be_asked_for(client: Registry) -> None:
@@ -304,7 +321,12 @@ HERE, ARM = forge(LAYER, labels=LABELS), forge(LAYER, platform="linux/arm64", la
 
 
 def from_place(
-    tmp_path: Path, client: Registry, configured: str | None, machine: str = "x86_64", **environ: str
+    tmp_path: Path,
+    client: Registry,
+    configured: str | None,
+    machine: str = "x86_64",
+    targets: tuple[str, ...] = (),
+    **environ: str,
 ) -> Base:
     return resolve_base(
         interpreter(machine=machine),
@@ -315,6 +337,7 @@ def from_place(
         official=NOBODY,
         root=tmp_path,
         environ={"REPRO_CACHE_DIR": str(tmp_path / "user"), **environ},
+        targets=targets,
     )
 
 
@@ -365,6 +388,41 @@ def test_a_base_for_several_platforms_is_pinned_by_its_index(tmp_path: Path, cli
         base = from_place(tmp_path, client, "oci:bases", machine)
         assert (base.digest, base.source) == (digest, "layout")
         assert kept(tmp_path, base, client, image.platform).manifest == image.manifest
+
+
+BOTH = ("linux/amd64", "linux/arm64")
+
+
+def test_a_base_has_to_be_there_for_every_target(tmp_path: Path, client: Registry) -> None:
+    write_layout([HERE, ARM], tmp_path / "bases", references=["base:1"])
+    write_layout([HERE], tmp_path / "here", references=["base:1"])
+    assert from_place(tmp_path, client, "oci:bases", targets=BOTH).glibc == "2.36"
+    with pytest.raises(UsageError, match="no image for linux/arm64, only for linux/amd64"):
+        from_place(tmp_path, client, "oci:here", targets=BOTH)
+    with pytest.raises(UsageError, match="this engine's image is for linux/amd64 alone, not for linux/arm64") as caught:
+        made_base("2.36", BOTH)
+    assert caught.value.where == "base:1"
+
+
+def test_a_registrys_base_has_to_be_there_for_every_target(empty_registry: RunningRegistry, client: Registry) -> None:
+    name = f"{empty_registry.host}/library/python:{{version}}-slim-bookworm"
+
+    def resolved(**more: Any) -> Base:
+        return resolve_base(
+            interpreter(), configured=None, engine=None, progress=Silent(), registry=client, official=name, **more
+        )
+
+    server.push(empty_registry.host, "library/python:3.11.7-slim-bookworm", {"linux/amd64": ("PYTHON_VERSION=3.11.7",)})
+    with pytest.raises(UsageError, match="not for linux/arm64, only for linux/amd64"):
+        resolved(targets=BOTH)
+    server.push(empty_registry.host, "library/python:3.11.7-slim-bookworm", OFFICIAL_ENV)
+    assert resolved(targets=BOTH).python == "3.11.7"
+
+
+def test_a_base_for_the_target_alone_is_enough(tmp_path: Path, client: Registry) -> None:
+    """Such as a laptop with Apple's processor that captures for a server's."""
+    write_layout([HERE], tmp_path / "here", references=["base:1"])
+    assert from_place(tmp_path, client, "oci:here", "arm64", ("linux/amd64",)).digest == HERE.digest
 
 
 def test_the_environment_names_a_base_where_the_project_does_not(tmp_path: Path, client: Registry) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from repro.capture.elf import is_elf, read_elf, set_runpath
-from repro.capture.interpreter import PackedInterpreter, choose_interpreter, pack_interpreter
+from repro.capture.interpreter import PackedInterpreter, choose_interpreter, pack_interpreter, refuse_other_python
 from repro.capture.model import Interpreter
 from repro.capture.prefix import Installation, Relocation
 from repro.capture.probe import probe
@@ -333,6 +333,32 @@ def test_an_image_for_another_machine(own: Interpreter, tmp_path: Path) -> None:
     assert choose(own, base(other_patch(own)), tmp_path, targets=both).supply == "base"
     with pytest.raises(UsageError, match="also for linux/"):
         choose(own, base(other_patch(own)), tmp_path, targets=both, supply="pack")
+
+
+def refuse(own: Interpreter, found: str | None, **options: object) -> None:
+    given = {"supply": "auto", "allow_patch_drift": False, "targets": ("linux/amd64", "linux/arm64"), **options}
+    python = Python("cpython", own.version, "base")
+    refuse_other_python(python, base(found), own, **given)  # type: ignore[arg-type]
+
+
+def test_a_base_with_another_python_is_refused_before_the_run(own: Interpreter) -> None:
+    refuse(own, own.version)
+    with pytest.raises(UsageError, match=r"has Python .*\.99, the laptop .* also for linux/") as caught:
+        refuse(own, other_patch(own))
+    assert caught.value.where == "base:1"
+    assert caught.value.fix is not None
+    assert "allow-patch-drift = true" in caught.value.fix
+    assert "--platform" in caught.value.fix
+    refuse(own, other_patch(own), allow_patch_drift=True)
+
+
+def test_another_minor_version_never_stands_in(own: Interpreter) -> None:
+    for found, said in (("2.7.18", "has Python 2.7.18"), (None, "has no Python")):
+        with pytest.raises(UsageError, match=said) as caught:
+            refuse(own, found, allow_patch_drift=True, supply="base", targets=("linux/amd64",))
+        assert "supply" in caught.value.what
+        assert caught.value.fix is not None
+        assert "allow-patch-drift" not in caught.value.fix
 
 
 # Installations that are odd or broken: a small one is made of our own interpreter's files.

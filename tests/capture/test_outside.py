@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from repro.capture.model import Interpreter
-from repro.capture.outside import Outside
+from repro.capture.outside import Outside, bring_inside, put_instead
 
 
 def interpreter(prefix: str, base: str | None = None, *sys_path: str) -> Interpreter:
@@ -91,3 +91,40 @@ def test_shared_memory_of_the_run_is_temporary(tmp_path: Path) -> None:
     outside = Outside(VENV, environ={})
     assert outside.made_by_run("/dev/shm/joblib-that-is-gone/0.pkl", 0)
     assert not outside.made_by_run("/srv/joblib-that-is-gone/0.pkl", 0)
+
+
+def test_a_data_file_is_to_be_copied_unless_the_run_can_do_without_it(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    assert bring_inside(tmp_path, "/srv/data/x.csv", module=False) == (
+        f"copy it into {tmp_path.name}/ and read it there, "
+        "or, if the run can do without it, exclude it in repro.toml, [files] exclude"
+    )
+
+
+def test_a_module_can_not_be_left_out(tmp_path: Path) -> None:
+    cure = bring_inside(tmp_path, "/srv/shared/x.py", module=True)
+    assert "install it as a package" in cure
+    assert "exclude" not in cure
+
+
+def test_a_project_whose_root_nothing_marks_may_begin_further_up(tmp_path: Path) -> None:
+    """A notebook in a folder of its own, without git: the folder above it is what people mean."""
+    notebooks = tmp_path / "churn" / "notebooks"
+    notebooks.mkdir(parents=True)
+    data = str(tmp_path / "churn" / "data" / "x.csv")
+    assert bring_inside(notebooks, data, module=False).startswith(
+        f"put an empty repro.toml into {tmp_path / 'churn'}, where the project begins then, or copy it into notebooks/"
+    )
+    (notebooks / "repro.toml").touch()
+    assert bring_inside(notebooks, data, module=False).startswith("copy it into notebooks/")
+
+
+def test_nobodys_home_becomes_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for far in (tmp_path / "x.csv", tmp_path.parent / "x.csv", Path("/x.csv"), Path("/srv/x.csv")):
+        assert "empty repro.toml" not in bring_inside(tmp_path / "churn", str(far), module=False)
+
+
+def test_a_link_to_a_folder_asks_for_the_folder(tmp_path: Path) -> None:
+    assert put_instead(str(tmp_path)) == "put the folder itself there"
+    assert put_instead(str(tmp_path / "x.csv")) == "put the file itself there"

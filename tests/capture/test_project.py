@@ -3,7 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from repro.capture.project import locked_packages, open_project, previous_lock
 from repro.capture.request import CaptureRequest, CaptureResult
@@ -66,3 +68,23 @@ def test_the_packages_of_the_lock_before_are_known_by_name() -> None:
     lock = plain_lock()
     assert locked_packages(None) == {}
     assert locked_packages(render_lock(lock)) == {package.name: package for package in lock.packages}
+
+
+@pytest.mark.parametrize("cells", [(), ("markdown",), ("blank",)])
+def test_a_notebook_without_code_is_told_before_anything_is_looked_up(tmp_path: Path, cells: tuple[str, ...]) -> None:
+    made = {"markdown": new_markdown_cell("# Results"), "blank": new_code_cell("  \n")}
+    path = tmp_path / "notes.ipynb"
+    path.write_text(nbformat.writes(new_notebook(cells=[made[cell] for cell in cells])), encoding="utf-8")
+    with pytest.raises(UsageError, match="no code to run") as caught:
+        open_project(CaptureRequest(path))
+    assert caught.value.fix == "Name the notebook that evaluates the model; if this is it, save it again in Jupyter."
+
+
+def test_a_name_that_is_nearly_right_is_offered(tmp_path: Path) -> None:
+    (tmp_path / "evaluate.ipynb").write_text("{}")
+    with pytest.raises(UsageError) as caught:
+        open_project(CaptureRequest(tmp_path / "evalute.ipynb"))
+    assert caught.value.fix == f"Did you mean {tmp_path / 'evaluate.ipynb'}?"
+    with pytest.raises(UsageError) as caught:
+        open_project(CaptureRequest(tmp_path / "train.ipynb"))
+    assert caught.value.fix == "There is: evaluate.ipynb."

@@ -29,7 +29,7 @@ class Declared:
         place: The file, relative to the project root.
         said: What it says of the version, as people would write it; "" when nothing.
         specifiers: Versions that it allows; one of them is enough.
-        wanted: Whether an installation by this file has it: not so for extras, groups, constraints, other platforms.
+        wanted: Whether an installation by this file has it: not so for extras, groups, constraints, and elsewhere.
         direct: Whether a person wrote it down, rather than a resolver.
         commit: The revision that a lock pins it to, or None.
         tree: The local directory that it is installed from as editable, or None.
@@ -43,6 +43,10 @@ class Declared:
     direct: bool = True
     commit: str | None = None
     tree: Path | None = None
+
+    def elsewhere(self) -> "Declared":
+        """What is left of a declaration whose marker doesn't hold here: the name, which is declared after all."""
+        return Declared(self.name, self.place, wanted=False, direct=self.direct)
 
 
 @dataclass(frozen=True, slots=True)

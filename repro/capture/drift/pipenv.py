@@ -43,16 +43,17 @@ def _declared(name: str, value: object, file: File, *, wanted: bool, direct: boo
     said = version.removeprefix("==") if not direct else version
     path = text(details.get("path")) or text(details.get("file"))
     tree = (file.path.parent / path).resolve() if path and details.get("editable") else None
-    return Declared(
+    found = Declared(
         name=canonicalize_name(name),
         place=file.place,
         said="" if said == "*" else said,
         specifiers=specifiers(version) if version else ANY,
-        wanted=wanted and all(map(file.applies, _markers(details))),
+        wanted=wanted,
         direct=direct,
         commit=None if direct else text(details.get("ref")) or None,
         tree=tree if tree is not None and tree.is_dir() else None,
     )
+    return found if all(map(file.applies, _markers(details))) else found.elsewhere()
 
 
 def _markers(details: Mapping[str, Any]) -> list[str]:

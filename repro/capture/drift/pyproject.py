@@ -35,9 +35,9 @@ def declared(lines: Iterable[str], file: File) -> Iterator[Declared]:
             one = Requirement(line)
         except InvalidRequirement:
             continue
-        wanted = one.marker is None or file.applies(str(one.marker))
         allowed: tuple[SpecifierSet, ...] = (one.specifier,)
-        yield Declared(canonicalize_name(one.name), file.place, str(one.specifier), allowed, wanted=wanted)
+        found = Declared(canonicalize_name(one.name), file.place, str(one.specifier), allowed)
+        yield found if one.marker is None or file.applies(str(one.marker)) else found.elsewhere()
 
 
 def _setuptools(dynamic: Mapping[str, Any], file: File) -> Iterator[Declared]:
@@ -70,16 +70,22 @@ def _poetry_table(dependencies: Mapping[str, Any], file: File) -> Iterator[Decla
         if said:
             yield _poetry_one(name, said[0], {}, file)
         else:
-            alternatives = [_poetry_one(name, text(one.get("version")), one, file) for one in tables(value)]
-            holding = [one for one in alternatives if one.wanted] or alternatives
-            yield from holding[:1]
+            details = list(tables(value))
+            holding = [one for one in details if _holds(one, file)] or details
+            yield from (_poetry_one(name, text(one.get("version")), one, file) for one in holding[:1])
 
 
 def _poetry_one(name: str, version: str, details: Mapping[str, Any], file: File) -> Declared:
-    python = text(details.get("python"))
-    here = not python or any(one.contains(file.python, prereleases=True) for one in poetry_specifiers(python))
-    wanted = here and not details.get("optional") and file.applies(details.get("markers"))
+    wanted = not details.get("optional")
     path = text(details.get("path"))
     tree = (file.path.parent / path).resolve() if path and details.get("develop") else None
     allowed = poetry_specifiers(version)
-    return Declared(canonicalize_name(name), file.place, version, allowed, wanted=wanted, tree=tree)
+    found = Declared(canonicalize_name(name), file.place, version, allowed, wanted=wanted, tree=tree)
+    return found if _holds(details, file) else found.elsewhere()
+
+
+def _holds(details: Mapping[str, Any], file: File) -> bool:
+    """Whether a dependency is one for the laptop's Python and platform."""
+    python = text(details.get("python"))
+    here = not python or any(one.contains(file.python, prereleases=True) for one in poetry_specifiers(python))
+    return here and file.applies(details.get("markers"))

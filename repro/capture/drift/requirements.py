@@ -75,14 +75,9 @@ def _requirement(line: str, file: File) -> Declared | None:
         one = Requirement(said)
     except InvalidRequirement:
         return _local(said, file, editable=False)
-    return Declared(
-        name=canonicalize_name(one.name),
-        place=file.place,
-        said=str(one.specifier),
-        specifiers=(one.specifier,),
-        wanted=one.marker is None or file.applies(str(one.marker)),
-        commit=_commit(one.url or ""),
-    )
+    name, commit = canonicalize_name(one.name), _commit(one.url or "")
+    declared = Declared(name, file.place, str(one.specifier), (one.specifier,), commit=commit)
+    return declared if one.marker is None or file.applies(str(one.marker)) else declared.elsewhere()
 
 
 def _local(text: str, file: File, *, editable: bool) -> Declared | None:

@@ -191,11 +191,15 @@ def _differ(one: IndexFile, other: IndexFile) -> bool:
 
 def _missing(distribution: Distribution, files: Sequence[IndexFile], target: str, *, built_here: bool) -> Unlockable:
     names = tuple(sorted({file.name for file in files}))
+    wheels = any(name.endswith(".whl") for name in names)
     if not files:
         reason = "is on no index"
+    elif built_here and not wheels:
+        reason = "is published as source only"
     elif built_here:
-        reason = f"was not installed from a published wheel (its tags: {', '.join(distribution.tags)})"
-    elif any(name.endswith(".whl") for name in names):
+        tags = f"{'tag' if len(distribution.tags) == 1 else 'tags'} {', '.join(distribution.tags)}"
+        reason = f"was not installed from a published wheel (none has its {tags})"
+    elif wheels:
         reason = f"has no wheel that runs on {target}"
     else:
         reason = "has no wheel, only source"

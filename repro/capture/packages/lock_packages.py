@@ -1,7 +1,7 @@
 """Installed distributions → locked packages, at exactly the installed versions. Never a resolve, and none left out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from repro.capture.model import Distribution, Interpreter
@@ -178,8 +178,10 @@ class _Taking:
         """The very file that is installed, by its RECORD, where names don't tell or metadata differ."""
         if isinstance(choice, Unlockable) or choice.how != "same":
             return choice
-        if not (choice.others or doubtful(distribution, choice.file)) or not readable(distribution):
+        if not (choice.others or doubtful(distribution, choice.file)):
             return choice
+        if not readable(distribution):
+            return _untold(choice)
         files = (choice.file, *choice.others)
         found = installed_file(distribution, files, self.client)
         if found is not None:
@@ -201,6 +203,15 @@ class _Taking:
             return
         self.progress.warn(f"{draft.label} {missing[0].reason}: locked as {made.how}")
         draft.local_targets += [one.target for one in missing if runs_on(made, self.tags[one.target])]
+
+
+def _untold(choice: Chosen) -> Chosen:
+    """A choice with the doubt that it may be another of the files that their names don't tell apart."""
+    names = sorted({file.name for file in (choice.file, *choice.others)})
+    if len(names) == 1:  # the indexes that differ about one name are told already
+        return choice
+    doubt = f"no RECORD says which of {', '.join(names)} was installed; {choice.file.name} is taken"
+    return replace(choice, doubts=(*choice.doubts, doubt))
 
 
 def _raise_problems(drafts: Iterable[Draft], others: Sequence[str], client: IndexClient) -> None:

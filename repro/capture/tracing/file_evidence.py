@@ -20,6 +20,10 @@ class Trace(Protocol):
         """File → when first written, created or moved there."""
 
     @property
+    def listed(self) -> Mapping[str, int]:
+        """Folder → when its entries were first listed."""
+
+    @property
     def modules(self) -> Mapping[str, str]:
         """Imported module → its file."""
 

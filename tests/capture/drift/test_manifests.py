@@ -231,3 +231,21 @@ def test_windows_markers_are_those_of_the_laptop(tmp_path: Path) -> None:
     files = {"requirements.txt": "pywin32; sys_platform == 'win32'\nuvloop; sys_platform != 'win32'\n"}
     assert told(tmp_path, files, pins()) == ["requirements.txt: missing uvloop"]
     assert told(tmp_path, files, replace(pins(), system="Windows")) == ["requirements.txt: missing pywin32"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("requirements.txt", "numpy==1.24.4; python_version < '3.9'\nnumpy==1.26.4; python_version >= '3.9'\n"),
+        (
+            "pyproject.toml",
+            "[project]\ndependencies = [\"numpy==1.24.4; python_version < '3.9'\", \"numpy; python_version > '3'\"]\n",
+        ),
+        ("pyproject.toml", '[tool.poetry.dependencies]\nnumpy = {version = "1.24.4", python = "<3.9"}\n'),
+        ("pyproject.toml", '[tool.poetry.dependencies]\nnumpy = {version = "1.24.4", markers = "os_name == \'nt\'"}\n'),
+        ("Pipfile", '[packages]\nnumpy = {version = "==1.24.4", sys_platform = "== \'win32\'"}\n'),
+        ("environment.yml", "dependencies: [{pip: [\"numpy==1.24.4; sys_platform == 'win32'\"]}]\n"),
+    ],
+)
+def test_what_is_declared_for_other_platforms_constrains_nothing_here(tmp_path: Path, name: str, text: str) -> None:
+    assert told(tmp_path, {name: text}, pins(numpy="1.26.4"), "numpy") == []

@@ -88,6 +88,20 @@ def test_what_was_built_here_is_not_replaced_silently() -> None:
     assert "not installed from a published wheel" in choice.reason
 
 
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ((), "is on no index"),
+        (("thing-1.0.tar.gz",), "is published as source only"),
+        (FILES, "was not installed from a published wheel (none has its tag cp311-cp311-linux_x86_64)"),
+    ],
+)
+def test_what_was_built_here_says_in_which_way(names: tuple[str, ...], reason: str) -> None:
+    choice = choose(installed("cp311-cp311-linux_x86_64"), published(*names), "linux/amd64", AMD64)
+    assert isinstance(choice, Unlockable)
+    assert choice.reason == reason
+
+
 def test_without_a_wheel_file_the_best_is_taken_with_a_doubt() -> None:
     choice = choose(installed(), published(*FILES), "linux/amd64", AMD64)
     assert chosen(choice) == (FILES[1], "compatible")

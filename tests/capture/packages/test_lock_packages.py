@@ -322,6 +322,22 @@ def test_when_none_of_them_is_the_installed_one_its_files_are_locked(
     assert line.startswith("six 1.17.0 was not installed from a published wheel (none has its RECORD): locked as a ")
 
 
+def test_without_a_record_one_of_several_is_taken_and_told(
+    tmp_path: Path, interpreter: Interpreter, wheels: dict[str, bytes]
+) -> None:
+    first, second = (SIX.replace("-py2", f"-{number}-py2") for number in (1, 2))
+    only_six = only(interpreter, "six")
+    bare = replace(only_six, distributions=(replace(only_six.distributions[0], metadata=tmp_path),))
+    with serve() as server:
+        url = publish(server, {first: wheels[SIX], second: other_six(wheels, b"")})
+        locking = Locking(tmp_path, bare, IndexSettings(url))
+        (six,) = locking.lock()
+    assert [file.name for file in six.files] == [second]
+    assert locking.progress.lines == [
+        f"six 1.17.0: no RECORD says which of {first}, {second} was installed; {second} is taken"
+    ]
+
+
 PINS = (
     "attrs==24.2.0",
     "certifi==2024.8.30",
