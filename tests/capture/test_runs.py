@@ -16,17 +16,17 @@ from repro.capture.project import Project, open_project
 from repro.capture.request import CaptureRequest
 from repro.capture.runs.causes import likely_causes
 from repro.capture.runs.model import Repeats, Spread, spreads
-from repro.capture.runs.outputs import OutputDifference, output_differences, text_difference
 from repro.capture.runs.repeat import reruns
-from repro.capture.runs.sanitize import sanitized
 from repro.capture.runs.state import KEPT_UP_TO, kept_state
-from repro.capture.tracing.observed import GeneratorFact, Happened, Observed
-from repro.capture.tracing.observed import Place as Seen
 from repro.errors import UsageError
+from repro.outputs.compare import OutputDifference, output_differences, text_difference
+from repro.outputs.sanitize import sanitized
 from repro.progress import Silent
 from repro.report.repeats import repeat_lines, repeats_json
 from repro.report.style import Style
 from repro.runner.documents import Evaluation, MeasuredMetric
+from repro.runner.observed import GeneratorFact, Happened, Observed
+from repro.runner.observed import Place as Seen
 
 SAME = [
     ("<object at 0x7f3a5c1b2d90>", "<object at 0x7fe0aa1b2d10>"),
@@ -275,6 +275,12 @@ def test_what_the_run_did_up_to_the_first_cell_that_differs_counts() -> None:
         "numpy.random draws without a fixed seed in cell 2",
         "it reads from the network (example.org:443)",
     )
+
+
+def test_a_generator_of_a_local_module_is_told_at_its_file() -> None:
+    made = GeneratorFact("numpy.random", fixed=False, place=Seen(2, "lib/noise.py", 19, "project"))
+    found = likely_causes(differing("1", "7"), Observed(entropy=(made,)), ())
+    assert found == ("numpy.random draws without a fixed seed in lib/noise.py, line 19",)
 
 
 def test_what_the_source_says_counts_the_likeliest_first() -> None:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from repro.capture.findings import Finding
 from repro.capture.runs.model import Repeats
-from repro.capture.runs.outputs import OutputDifference
-from repro.capture.tracing.observed import Observed
+from repro.outputs.compare import OutputDifference
+from repro.runner.observed import Observed, Place
 
 _TELLING = ("unseeded-random", "own-input", "network-read", "wall-clock")
 """Rules whose findings explain a difference, the most likely first."""
@@ -65,12 +65,17 @@ def _from_run(observed: Observed, last: int | None, explained: Collection[int | 
     """What the run was seen to do, but for draws in cells whose source already says which call draws."""
     for fact in observed.unseeded():
         if _by_then(fact.place.cell, last) and fact.place.cell not in explained:
-            where = f" in cell {fact.place.cell}" if fact.place.cell else ""
-            line = f", line {fact.place.line}" if fact.place.line else ""
-            yield f"{fact.generator} draws without a fixed seed{where}{line}"
+            yield f"{fact.generator} draws without a fixed seed{_where(fact.place)}"
     hosts = _listed([one.what for one in observed.network if _by_then(one.cell, last)])
     if hosts:
         yield f"it reads from the network ({hosts})"
+
+
+def _where(place: Place) -> str:
+    line = f", line {place.line}" if place.line else ""
+    if place.owner == "project" and place.file:
+        return f" in {place.file}{line}"
+    return (f" in cell {place.cell}" if place.cell else "") + line
 
 
 def _by_then(cell: int | None, last: int | None) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro.capture.runs.outputs import OutputDifference
+from repro.outputs.compare import OutputDifference
 from repro.runner.documents import MeasuredMetric, Value, same_bits
 
 

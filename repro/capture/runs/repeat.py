@@ -14,11 +14,11 @@ from repro.capture.project import Project
 from repro.capture.roles import matches
 from repro.capture.runs.causes import likely_causes
 from repro.capture.runs.model import Repeats, spreads
-from repro.capture.runs.outputs import OutputDifference, output_differences, text_difference
 from repro.capture.runs.state import ProjectState, changed_files, kept_state
 from repro.capture.snapshot import take_snapshot
 from repro.digest import Digest
 from repro.errors import CaptureError, EvaluationError
+from repro.outputs.compare import OutputDifference, output_differences, text_difference
 from repro.progress import Progress
 from repro.runner.documents import Evaluation, MeasuredMetric
 from repro.runner.notebook import EXECUTED

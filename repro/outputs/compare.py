@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from repro.capture.runs.sanitize import sanitized
+from repro.outputs.sanitize import sanitized
 
 _MOST_SHOWN = 160
 _MARKUP = ("text/html", "image/svg+xml", "application/javascript")
@@ -39,7 +39,7 @@ class OutputDifference:
 def output_differences(baseline: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[OutputDifference]:
     """Each code cell that shows something different in two executed copies of one notebook, the first place of each.
 
-    What differs in every run is passed over (see `repro.capture.runs.sanitize`); pictures are compared byte by byte.
+    What differs in every run is passed over (see `repro.outputs.sanitize`); pictures are compared byte by byte.
     """
     for number, (one, two) in enumerate(zip(_code_cells(baseline), _code_cells(other), strict=False), 1):
         found = _cell_difference(_outputs(one), _outputs(two))
