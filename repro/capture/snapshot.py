@@ -1,6 +1,5 @@
 """The files of a project at one moment, as the file system describes them, and which of them never count."""
 
-import fnmatch
 import os
 import re
 import time
@@ -23,8 +22,10 @@ IGNORED_FOLDERS = frozenset(
     }
 )
 _IGNORED_ENDINGS = (".egg-info", ".dist-info")  # what an editable install or a build leaves
-_IGNORED_FILES = ("repro.lock", ".DS_Store", "Thumbs.db", "*~", ".#*", "#*#", ".~*", "*.swp", "*.swo", ".*.sw[a-p]")
-_IGNORED_NAME = re.compile("|".join(fnmatch.translate(pattern) for pattern in _IGNORED_FILES))
+_IGNORED_FILES = frozenset({"repro.lock", ".DS_Store", "Thumbs.db"})
+_IGNORED_FILE_BEGINNINGS = (".#", ".~")
+_IGNORED_FILE_ENDINGS = ("~", ".swp", ".swo")
+_IGNORED_DOTTED_OR_MARKED = re.compile(r"#.*#|\..*\.sw[a-p]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,9 @@ class Snapshot:
 def take_snapshot(root: Path) -> Snapshot:
     """Scan a project. Files that vanish meanwhile are left out; folders that can't be listed count as empty."""
     taken = time.time_ns()
-    return Snapshot(dict(_scan(os.fspath(root), "")), taken)
+    files: dict[str, FileState] = {}
+    _scan(os.fspath(root), "", files)
+    return Snapshot(files, taken)
 
 
 class Ignored:
@@ -92,7 +95,12 @@ def ignored(root: Path, path: str) -> bool:
 
 def ignored_file(name: str) -> bool:
     """Whether a file's name says that it is an editor's, the system's or our own."""
-    return _IGNORED_NAME.match(name) is not None
+    return (
+        name in _IGNORED_FILES
+        or name.endswith(_IGNORED_FILE_ENDINGS)
+        or name.startswith(_IGNORED_FILE_BEGINNINGS)
+        or (name.startswith((".", "#")) and _IGNORED_DOTTED_OR_MARKED.fullmatch(name) is not None)
+    )
 
 
 def ignored_folder(path: str) -> bool:
@@ -119,13 +127,13 @@ def subfolders(path: str) -> Iterator[os.DirEntry[str]]:
             yield entry
 
 
-def _scan(folder: str, prefix: str) -> Iterator[tuple[str, FileState]]:
+def _scan(folder: str, prefix: str, files: dict[str, FileState]) -> None:
     for entry in entries(folder):
         if entry.is_dir(follow_symlinks=False):
             if not ignored_folder(entry.path):
-                yield from _scan(entry.path, f"{prefix}{entry.name}/")
+                _scan(entry.path, f"{prefix}{entry.name}/", files)
         elif entry.is_file(follow_symlinks=False) and not ignored_file(entry.name):
             try:
-                yield prefix + entry.name, FileState.of(entry.stat(follow_symlinks=False))
+                files[prefix + entry.name] = FileState.of(entry.stat(follow_symlinks=False))
             except FileNotFoundError:
                 continue

@@ -16,7 +16,7 @@ from .events import Event
 from .limits import Limits
 
 _HOOK = Path(__file__).parent / "hook"
-_HOOK_FILES = ("sitecustomize.py", "repro_hook.py", "repro_values.py", "repro_libraries.py")
+_HOOK_FILES = ("sitecustomize.py", "repro_hook.py", "repro_observe.py", "repro_values.py", "repro_libraries.py")
 
 # Another Jupyter's session, start-up files that no lock knows, and what macOS tells a framework build about itself.
 _DROPPED = frozenset({"PYTHONSTARTUP", "__PYVENV_LAUNCHER__", "PYTHONEXECUTABLE", "PYDEVD_USE_FRAME_EVAL"})
@@ -65,15 +65,15 @@ class Job:
 def surroundings(evaluation: Evaluation, root: Path, trace: Path, hooks: Sequence[Path] = ()) -> Iterator[Surroundings]:
     """Prepare the environment and the private folder for one evaluation; `trace` is where its trace goes.
 
-    `hooks` are files for the hook's folder that only a capture has (`repro_observe.py`, which the hook starts).
+    `hooks` are more files for the hook's folder: readers, which only a capture has, shims of experiments, and bytecode
+    (`.pyc`), which may be there for any of the hook's files and for any interpreter.
     """
     private = Path(tempfile.mkdtemp(prefix="repro-", dir=_short_folder()))
     try:
         hook = private / "hook"
-        hook.mkdir()
-        for file in (*(_HOOK / name for name in _HOOK_FILES), *hooks):
-            shutil.copyfile(file, hook / file.name)
-        _add_threadpoolctl(hook)
+        (hook / "__pycache__").mkdir(parents=True)
+        for name, file in {**hook_sources(), **{file.name: file for file in hooks}}.items():
+            shutil.copyfile(file, (hook / "__pycache__" if file.suffix == ".pyc" else hook) / name)
         variables = plain_environment(evaluation)
         inherited = variables.get("PYTHONPATH")
         variables["PYTHONPATH"] = os.pathsep.join([str(hook), *([inherited] if inherited else [])])
@@ -87,11 +87,16 @@ def surroundings(evaluation: Evaluation, root: Path, trace: Path, hooks: Sequenc
         shutil.rmtree(private, ignore_errors=True)
 
 
-def _add_threadpoolctl(hook: Path) -> None:
-    """The module that repro_libraries asks: a copy of the runner's own, since the environment may have none."""
+def hook_sources() -> dict[str, Path]:
+    """The source files of the hook's folder by their names there.
+
+    `repro_threadpoolctl.py`, which repro_libraries asks, is the runner's own, since the environment may have none.
+    """
+    sources = {name: _HOOK / name for name in _HOOK_FILES}
     found = importlib.util.find_spec("threadpoolctl")
     if found is not None and found.origin is not None:
-        shutil.copyfile(found.origin, hook / "repro_threadpoolctl.py")
+        sources["repro_threadpoolctl.py"] = Path(found.origin)
+    return sources
 
 
 def plain_environment(evaluation: Evaluation) -> dict[str, str]:

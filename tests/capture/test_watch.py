@@ -228,6 +228,12 @@ def test_a_snapshot_tells_change(tmp_path: Path) -> None:
         (".a.py.swp", True),
         ("notes.ipynb", False),
         ("repro.lock", True),
+        ("#draft#", True),
+        ("#draft", False),
+        (".a.swc", True),
+        ("a.swc", False),
+        (".~lock.ods", True),
+        ("data~", True),
     ],
 )
 def test_ignored_paths(path: str, expected: bool, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from repro.runner.documents import Evaluation
 from repro.runner.surroundings import surroundings
-from repro.runner.trace import Trace, read_trace
+from repro.runner.trace import Trace, read_trace, trace_lines
 
 
 @pytest.fixture
@@ -88,6 +88,52 @@ def test_modules_also_from_a_warm_cache_and_without_a_polite_end(traced):
     assert "local.py" in inside(trace.reads, traced.project)
     assert "local" not in trace.modules
     assert traced("import local").modules["local"] == str(traced.project / "local.py")
+
+
+def test_paths_are_told_in_one_spelling(traced):
+    for name in ("a", ".hidden/b", "..c", ".d./e", "from root"):
+        (traced.project / name).parent.mkdir(exist_ok=True)
+        (traced.project / name).write_text("1")
+    names = ("./a", ".hidden/../a", ".hidden//b", ".hidden/./b", "..c", ".d./e")
+    trace = traced(
+        f"import os\nfor name in {names}:\n    open(name).close(); open(os.getcwd() + '/' + name).close()\n"
+        "here = os.getcwd()\nos.chdir('/')\nopen(here[1:] + '/from root').close()\n"
+    )
+    assert inside(trace.reads, traced.project) == {"a", ".hidden/b", "..c", ".d./e", "from root"}
+
+
+def test_bytecode_stands_for_its_source_only_where_there_is_one(traced):
+    cache = traced.project / "__pycache__"
+    cache.mkdir()
+    for name in ("here.cpython-311.pyc", "gone.cpython-311.pyc", "odd.pyc"):
+        (cache / name).write_text("1")
+    for name in ("here.py", "odd.py", "missing.py"):
+        (traced.project / name).write_text("1")
+    trace = traced(
+        "for name in ('here.cpython-311', 'gone.cpython-311', 'odd', 'missing.cpython-311'):\n"
+        "    try: open(f'__pycache__/{name}.pyc').close()\n"
+        "    except OSError: pass\n"
+    )
+    assert inside(trace.reads, traced.project) == {
+        "here.py", "__pycache__/gone.cpython-311.pyc", "__pycache__/odd.pyc",
+    }  # fmt: skip
+
+
+def test_a_forked_child_has_a_file_of_its_own(traced):
+    traced(
+        "import os\nopen('parent', 'w').close()\npid = os.fork()\n"
+        "open('child', 'w').close() if not pid else os.waitpid(pid, 0)\nos._exit(0)\n"
+    )
+    files = sorted(path.read_text() for path in traced.trace.glob("*.jsonl"))
+    assert [("/parent" in text, "/child" in text) for text in files].count((True, True)) == 0
+    assert any("/child" in text for text in files)
+
+
+def test_only_the_kinds_that_were_asked_for(tmp_path):
+    lines = [{"t": 2, "k": "read", "p": '"k":"write"'}, {"t": 1, "k": "write", "p": "/b"}, {"t": 3, "k": "list"}]
+    (tmp_path / "1-0.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert trace_lines(tmp_path, ["write", "list"]) == [lines[1]]
+    assert trace_lines(tmp_path, ["read", "write"]) == [lines[1], lines[0]]
 
 
 def test_children_of_every_kind_are_traced(traced):

@@ -52,7 +52,7 @@ def places_beyond(
     general = {os.path.realpath(place) for place in (*_TEMPORARY, tempfile.gettempdir(), Path.home(), os.sep)}
 
     def counts(place: str) -> bool:
-        return os.path.realpath(place) not in general and not outside.belongs(place)
+        return not outside.belongs(place) and os.path.realpath(place) not in general
 
     named = {*named_places(sources, root, workdir, environ), *_settings(root, workdir)}
     return Beyond(tuple(sorted(place for place in named if counts(place))), counts)

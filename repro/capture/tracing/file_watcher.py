@@ -6,16 +6,17 @@ Imported on Linux only.
 import errno
 import os
 import select
+import struct
 import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from inotify_simple import Event, INotify, flags  # type: ignore[import-untyped]
+from inotify_simple import INotify, flags  # type: ignore[import-untyped]
 
 from repro.capture.snapshot import entries, ignored_file, ignored_folder
 from repro.capture.tracing.beyond import Beyond, Listings
-from repro.capture.tracing.seen import Record, WatchedFiles
+from repro.capture.tracing.seen import FileEvents, Record, WatchedFiles
 
 # Plain numbers: hundreds of thousands of events are compared with them.
 _OPEN, _CLOSE, _MODIFY, _APPEAR = (
@@ -25,6 +26,10 @@ _REPLACE = int(_APPEAR | flags.MOVED_FROM | flags.DELETE)
 _LOST, _IGNORED, _FOLDER = int(flags.Q_OVERFLOW), int(flags.IGNORED), int(flags.ISDIR)
 _OF_FILES = _OPEN | _CLOSE | _MODIFY
 _OF_FOLDERS = int(_OF_FILES | _REPLACE | flags.ONLYDIR | flags.DONT_FOLLOW)
+_HEADER = struct.Struct("iIII")
+_MOST_BYTES = 1 << 18  # read at once
+_MANY_BYTES = 1 << 16  # the system keeps some 500 kB for those who are slow
+_PAUSE = 0.005  # seconds in which events gather, while they aren't many
 _TURN = 0.05  # seconds between looks at what the run listed outside of the project
 _MOST_OUTSIDE = 2000  # folders outside: a data set's, not a home's
 
@@ -41,10 +46,11 @@ class FileWatcher:
         self._root = os.fspath(root)
         self._beyond = beyond or Beyond()
         self._listings = listings
-        self._inotify = INotify()
+        self._inotify = INotify(nonblocking=True)
         self._folders: dict[int, str] = {}
         self._files: dict[int, str] = {}
         self._records: dict[str, Record] = {}
+        self._recent: dict[tuple[int, bytes], Record | None] = {}
         self._links: dict[str, str] = {}
         self._outside: set[str] = set()
         self._warnings: list[str] = []
@@ -70,62 +76,78 @@ class FileWatcher:
 
     def seen(self) -> WatchedFiles:
         """What was seen; call it after the block."""
-        found = {path: record.frozen() for path, record in self._records.items()}
-        return WatchedFiles(
-            files={path: events for path, events in found.items() if not os.path.isabs(path)},  # noqa: PTH117
-            complete=not self._warnings,
-            warnings=tuple(self._warnings),
-            outside={path: events for path, events in found.items() if os.path.isabs(path)},  # noqa: PTH117
-            links=dict(self._links),
-        )
+        files: dict[str, FileEvents] = {}
+        outside: dict[str, FileEvents] = {}
+        for path, record in self._records.items():
+            (outside if path.startswith(os.sep) else files)[path] = record.frozen()
+        return WatchedFiles(files, not self._warnings, tuple(self._warnings), outside, dict(self._links))
 
     def _listen(self) -> None:
         turn = _TURN if self._listings else None
         while self._wake not in select.select([self._inotify.fileno(), self._wake], [], [], turn)[0]:
-            self._drain()
+            if self._drain() < _MANY_BYTES:
+                select.select([self._wake], [], [], _PAUSE)
             for folder in self._listings.new() if self._listings else ():
                 self._add_outside(folder)
 
-    def _drain(self) -> None:
-        while events := list(self._inotify.read(timeout=0)):
-            for event in events:
-                self._take(event)
+    def _drain(self) -> int:
+        """Take in what the system has queued: each event is a header and a padded name (inotify(7)). In bytes."""
+        taken = 0
+        while data := self._read():
+            taken += len(data)
+            start, end = 0, len(data)
+            while start < end:
+                wd, mask, _, size = _HEADER.unpack_from(data, start)
+                start += _HEADER.size + size
+                self._take(wd, mask, data[start - size : start])
+        return taken
 
-    def _take(self, event: Event) -> None:
-        wd, mask, _, name = event
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._inotify.fileno(), _MOST_BYTES)
+        except BlockingIOError:
+            return b""
+
+    def _take(self, wd: int, mask: int, padded: bytes) -> None:
         if mask & (_LOST | _IGNORED | _FOLDER):
-            self._take_other(event)
-        elif wd in self._files:
-            self._take_file(mask, self._files[wd])
-        elif name and wd in self._folders:
-            path = self._folders[wd] + name
-            if path in self._records or not ignored_file(name):
-                self._take_file(mask, path)
-
-    def _take_other(self, event: Event) -> None:
-        if event.mask & _LOST:
-            self._warn(
-                "more happened in the project than the system could tell; files that only compiled code read "
-                "may be missing from the lock: name them in repro.toml, [files] include"
-            )
-        elif event.mask & _IGNORED:
-            self._folders.pop(event.wd, None)
-            self._files.pop(event.wd, None)
-        elif event.name and event.mask & _APPEAR and event.wd in self._folders:
-            path = self._folders[event.wd] + event.name
-            if not ignored_folder(self._absolute(path)):
-                self._add(path + "/", appeared=True)
-
-    def _take_file(self, mask: int, path: str) -> None:
-        record = self._records.get(path)
+            self._take_other(wd, mask, padded)
+            return
+        key = (wd, padded)
+        record = self._recent[key] if key in self._recent else self._find(key)
         if record is None:
-            record = self._records[path] = Record()
+            return
         if mask & _OPEN:
             record.opened()
         elif mask & _CLOSE:
             record.closed_unwritten()
         else:
             record.change(replaced=not mask & _MODIFY)
+
+    def _find(self, key: tuple[int, bytes]) -> Record | None:
+        """The record of the file that an event is about, None where it doesn't count."""
+        wd, name = key[0], _name(key[1])
+        path = self._files.get(wd, "")
+        if not path and name and wd in self._folders:
+            path = self._folders[wd] + name
+            path = "" if path not in self._records and ignored_file(name) else path
+        record = self._records.setdefault(path, Record()) if path else None
+        self._recent[key] = record
+        return record
+
+    def _take_other(self, wd: int, mask: int, padded: bytes) -> None:
+        if mask & _LOST:
+            self._warn(
+                "more happened in the project than the system could tell; files that only compiled code read "
+                "may be missing from the lock: name them in repro.toml, [files] include"
+            )
+        elif mask & _IGNORED:
+            self._folders.pop(wd, None)
+            self._files.pop(wd, None)
+            self._recent.clear()
+        elif padded and mask & _APPEAR and wd in self._folders:
+            path = self._folders[wd] + _name(padded)
+            if not ignored_folder(self._absolute(path)):
+                self._add(path + "/", appeared=True)
 
     def _absolute(self, path: str) -> str:
         return os.path.join(self._root, path)  # noqa: PTH118 - absolute ones stay
@@ -141,6 +163,7 @@ class FileWatcher:
         except OSError as error:
             self._not_watched(error, prefix)
             return
+        self._recent.clear()  # the folder may have been watched by another name
         found = entries(folder)
         for entry in found:
             path = prefix + entry.name
@@ -198,3 +221,7 @@ class FileWatcher:
     def _warn(self, text: str) -> None:
         if text not in self._warnings:
             self._warnings.append(text)
+
+
+def _name(padded: bytes) -> str:
+    return os.fsdecode(padded.rstrip(b"\0"))

@@ -11,5 +11,4 @@ def observing_hooks(*, blind: bool) -> tuple[Path, ...]:
     Args:
         blind: Whether the system does not tell what compiled code opens; then readers of known libraries tell.
     """
-    names = ("repro_observe.py", "repro_readers.py") if blind else ("repro_observe.py",)
-    return tuple(_FOLDER / name for name in names)
+    return (_FOLDER / "repro_readers.py",) if blind else ()

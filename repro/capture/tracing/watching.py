@@ -4,22 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from repro.capture.model import Interpreter
 from repro.capture.outside import Outside
 from repro.capture.snapshot import take_snapshot
 from repro.capture.static_inputs import static_inputs
 from repro.capture.tracing.beyond import places_beyond
-from repro.capture.tracing.cells import CellClock
+from repro.capture.tracing.bytecode import hook_bytecode
 from repro.capture.tracing.file_evidence import FileEvidence
 from repro.capture.tracing.hooks import observing_hooks
-from repro.capture.tracing.observed import Observed, observe
 from repro.capture.watch import BlindWatcher, watch_files
 from repro.runner.documents import RunRecord
-from repro.runner.events import Event
 from repro.runner.execute import TRACE
+from repro.runner.observed import Observed, load_observed
 from repro.runner.trace import Trace, read_trace
 
-Run = Callable[[Callable[[Event], None], Sequence[Path]], RunRecord]
-"""Runs the subject: given a listener and the hooks (see `repro.runner.execute.execute`)."""
+Run = Callable[[Sequence[Path]], RunRecord]
+"""Runs the subject, given the hooks (see `repro.runner.execute.execute`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Watched:
         record: The runner's.
         trace: What Python reported.
         files: What is known of the files.
-        observed: What else it depended on; also saved in the run's directory.
+        observed: What else it depended on, as the runner left it.
     """
 
     record: RunRecord
@@ -48,6 +48,7 @@ def run_watched(
     out: Path,
     outside: Outside,
     environ: Mapping[str, str],
+    interpreter: Interpreter | None = None,
 ) -> Watched:
     """Run the subject and see what it used.
 
@@ -59,20 +60,20 @@ def run_watched(
         out: Where the run leaves its trace.
         outside: What belongs to the environment and the system.
         environ: Variables of the run.
+        interpreter: The one that runs it; where it is given, the hooks are compiled for it once and for all.
     """
     beyond = places_beyond(sources, root, workdir, outside, environ)
     before = take_snapshot(root)
-    clock = CellClock()
     with watch_files(root, beyond, out / TRACE) as watcher:
-        record = run(clock.take, observing_hooks(blind=isinstance(watcher, BlindWatcher)))
+        hooks = observing_hooks(blind=isinstance(watcher, BlindWatcher))
+        bytecode = hook_bytecode(interpreter, hooks) if interpreter else ()
+        record = run((*hooks, *bytecode))
     after = take_snapshot(root)
     seen = watcher.seen()
     if not seen.complete:
         seen = replace(seen, named=_named(sources, root, workdir))
-    observed = observe(out / TRACE, clock.spans, root)
-    observed.save(out)
     trace = read_trace(out / TRACE)
-    return Watched(record, trace, FileEvidence(trace, seen, before, after), observed)
+    return Watched(record, trace, FileEvidence(trace, seen, before, after), load_observed(out))
 
 
 def _named(sources: Sequence[str], root: Path, workdir: Path) -> frozenset[str]:

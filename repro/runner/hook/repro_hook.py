@@ -3,18 +3,20 @@
 A line is {"t": monotonic nanoseconds, "k": kind, "p": path or text, "n": module name}. Each (kind, path) is written
 once a process, when it is first seen, because only the order of first reads and writes matters.
 """
-# Every interpreter pays for what is imported here, and pathlib is dear.
-# ruff: noqa: PTH100, PTH109, PTH110, PTH112, PTH113, PTH116, PTH117, PTH118, PTH120
+# Every interpreter pays for what is imported here: pathlib, contextlib and typing are dear.
+# ruff: noqa: BLE001, PTH100, PTH109, PTH110, PTH112, PTH113, PTH116, PTH118, PTH120, S110, SIM105
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterable
-from types import ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import ModuleType
 
 try:  # json's own accelerator; json itself would cost every process 10 ms
     from _json import encode_basestring_ascii as _quote
@@ -31,29 +33,36 @@ class _Log:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
-        self.pid = -1
         self.descriptor = -1
         self.identity = (-1, -1)
         self.last = 0
         self.opening = False
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._leave)
 
     def write(self, kind: str, path: str, name: str = "") -> None:
-        """Write one line."""
-        self.write_all(((kind, path, name),))
-
-    def write_all(self, lines: Iterable[tuple[str, str, str]]) -> None:
-        """Write lines in one go. It is there at once: a program may be killed at any moment."""
+        """Write one line. It is there at once: a program may be killed at any moment."""
         if self.opening:
             return
-        if os.getpid() != self.pid or not self._mine():
+        line = self._line(kind, path, name).encode("ascii")
+        if not self._mine():
             self._open()
+        os.write(self.descriptor, line)
+
+    def write_all(self, lines: Iterable[tuple[str, str, str]]) -> None:
+        """Write lines in one go."""
+        text = "".join([self._line(*line) for line in lines]).encode("ascii")
+        if text and not self.opening:
+            if not self._mine():
+                self._open()
+            os.write(self.descriptor, text)
+
+    def _line(self, kind: str, path: str, name: str) -> str:
         now = time.monotonic_ns()
-        text = ""
-        for kind, path, name in lines:
-            self.last = now = now if now > self.last else self.last + 1
-            extra = ',"n":' + _quote(name) if name else ""
-            text += '{"t":%d,"k":"%s","p":%s%s}\n' % (now, kind, _quote(path), extra)
-        os.write(self.descriptor, text.encode("ascii"))
+        self.last = now = now if now > self.last else self.last + 1
+        if name:
+            return '{"t":%d,"k":"%s","p":%s,"n":%s}\n' % (now, kind, _quote(path), _quote(name))
+        return '{"t":%d,"k":"%s","p":%s}\n' % (now, kind, _quote(path))
 
     def _mine(self) -> bool:
         """Whether the descriptor still is our file: a program may close it and get the number again for its own."""
@@ -63,16 +72,21 @@ class _Log:
             return False
         return (info.st_dev, info.st_ino) == self.identity
 
+    def _leave(self) -> None:
+        """Let go of the file, which is another process's; where that wasn't told, both append to it."""
+        self.descriptor = -1
+
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
         self.opening = True
         try:
-            self.pid = os.getpid()
             for number in range(_MOST_FILES):
-                with contextlib.suppress(FileExistsError):
-                    path = os.path.join(self.directory, "%d-%d.jsonl" % (self.pid, number))
+                try:
+                    path = os.path.join(self.directory, "%d-%d.jsonl" % (os.getpid(), number))
                     self.descriptor = os.open(path, flags, 0o644)
                     break
+                except FileExistsError:
+                    pass
             info = os.fstat(self.descriptor)
             self.identity = (info.st_dev, info.st_ino)
         finally:
@@ -86,6 +100,7 @@ class _Recorder:
         self.log = _Log(directory)
         private = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         self.ours = (directory + os.sep, private + os.sep)
+        self.installed = tuple({os.path.join(place, "") for place in (sys.prefix, sys.base_prefix)})
         self.seen: set[tuple[str, str]] = set()
         self.intents: dict[tuple[object, object], tuple[bool, bool]] = {}
         self.asked = False
@@ -115,9 +130,9 @@ class _Recorder:
 
         def audit(event: str, args: tuple[object, ...]) -> None:
             if event in handlers:
-                try:  # noqa: SIM105 - a context manager would cost every open() a microsecond
+                try:
                     handlers[event](*args)
-                except Exception:  # noqa: BLE001, S110 - never in the program's way
+                except Exception:  # never in the program's way
                     pass
 
         return audit
@@ -139,11 +154,13 @@ class _Recorder:
 
     def modules(self) -> None:
         """Note the file of every module imported so far."""
-        files = [(name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items())]
-        found = [("module", _absolute(file), name) for name, file in files if type(file) is str and type(name) is str]
-        lines = [line for line in found if self._is_new(*line)]
-        if lines:
-            self.log.write_all(lines)
+        lines = []
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            path = _absolute(file) if type(file) is str and type(name) is str else None
+            if path is not None and self._is_new("module", path, name):
+                lines.append(("module", path, name))
+        self.log.write_all(lines)
 
     def libraries(self) -> None:
         """Note the libraries with thread pools, where packages are loaded that may have brought some."""
@@ -157,13 +174,18 @@ class _Recorder:
             self.note("library", dumps(one, sort_keys=True))
 
     def _on_open(self, opened: object, mode: object, flags: object) -> None:
-        path = _absolute(opened)
-        if path is None:
-            return
         how = (mode, flags)
         if how not in self.intents:
             self.intents[how] = _intent(mode, flags)
         reads, writes = self.intents[how]
+        if not writes and type(opened) is str and opened.endswith(".pyc") and opened.startswith(self.installed):
+            source = _beside_cache(opened)
+            if source:  # an import, which has just looked at the source
+                self.note("read", source)
+                return
+        path = _absolute(opened)
+        if path is None:
+            return
         if (not reads or ("read", path) in self.seen) and (not writes or ("write", path) in self.seen):
             return
         try:
@@ -230,24 +252,34 @@ def install() -> None:
     _recorders.append(recorder)
     atexit.register(end)
     sys.addaudithook(recorder.hook())
-    if os.path.exists(os.path.join(os.path.dirname(__file__), "repro_observe.py")):  # a capture puts it there
-        with contextlib.suppress(Exception):
-            _load("repro_observe").start(recorder)
+    try:
+        _load("repro_observe").start(recorder)
+    except Exception:
+        pass
+    if os.path.exists(os.path.join(os.path.dirname(__file__), "repro_swaps.py")):  # an experiment puts it there
+        try:
+            _load("repro_swaps").start()
+        except Exception:
+            pass
 
 
 def modules() -> None:
     """Write the files of the modules imported so far; also asked for while a kernel lives, for it may be killed."""
     for recorder in _recorders:
-        with contextlib.suppress(Exception):
+        try:
             recorder.modules()
+        except Exception:
+            pass
 
 
 def end() -> None:
     """Write what is known when the program is done: its modules, and the libraries that computed for it."""
     modules()
     for recorder in _recorders:
-        with contextlib.suppress(Exception):
+        try:
             recorder.libraries()
+        except Exception:
+            pass
         recorder.ended = True
 
 
@@ -260,12 +292,10 @@ def metrics(source: str, count: int) -> str:
 def _load(name: str) -> ModuleType:
     """A module beside this file, under a private name and not in sys.modules."""
     from importlib.machinery import SourceFileLoader  # noqa: PLC0415 - few interpreters need it
-    from importlib.util import module_from_spec, spec_from_loader  # noqa: PLC0415
 
     loader = SourceFileLoader("_" + name, os.path.join(os.path.dirname(__file__), name + ".py"))
-    spec = spec_from_loader(loader.name, loader)
-    assert spec is not None  # noqa: S101 - a file loader always gives one
-    module = module_from_spec(spec)
+    module = type(sys)(loader.name)
+    module.__file__ = loader.path
     loader.exec_module(module)
     return module
 
@@ -275,9 +305,11 @@ def _absolute(path: object) -> str | None:
     if isinstance(path, int):
         return None
     text: str = path if type(path) is str else os.fsdecode(path)  # type: ignore[arg-type]
-    if os.sep != "/" or not text.startswith("/"):
-        text = os.path.join(os.getcwd(), text)
-    return text if os.sep == "/" and _is_plain(text) else os.path.normpath(text)  # which is dear
+    if os.sep != "/":
+        return os.path.normpath(os.path.join(os.getcwd(), text))
+    if not text.startswith("/"):
+        text = os.getcwd().rstrip("/") + "/" + text
+    return text if _is_plain(text) else os.path.normpath(text)  # which is dear
 
 
 def _is_plain(path: str) -> bool:

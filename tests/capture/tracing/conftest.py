@@ -7,11 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from repro.capture.tracing.cells import CellClock
-from repro.capture.tracing.hooks import observing_hooks
-from repro.capture.tracing.observed import Observed, observe
 from repro.runner.documents import Evaluation, RunRecord
 from repro.runner.execute import execute
+from repro.runner.observed import Observed, load_observed
 from tests.capture.packages.installed import Venv
 
 
@@ -34,25 +32,25 @@ class Observatory:
         made = [nbformat.v4.new_code_cell(cell) for cell in cells]
         made[-1].metadata["tags"] = list(tags)
         nbformat.write(nbformat.v4.new_notebook(cells=made), self.root / "n.ipynb")
-        return self._run("notebook", "n.ipynb", observing=observing)[0]
+        return self._run("notebook", "n.ipynb", observing=observing)
 
     def observed(self, *cells: str) -> Observed:
-        self.notebook(*cells, observing=False)  # writes it
-        record, clock = self._run("notebook", "n.ipynb", observing=True)
+        record = self.notebook(*cells)
         assert record.failure is None, record.failure
-        return observe(self.out / "repro-trace", clock.spans, self.root)
+        return load_observed(self.out)
 
     def script(self, source: str) -> Observed:
         (self.root / "s.py").write_text(source)
-        record, clock = self._run("script", "s.py", observing=True)
+        record = self._run("script", "s.py")
         assert record.failure is None, record.failure
-        return observe(self.out / "repro-trace", clock.spans, self.root)
+        return load_observed(self.out)
 
-    def _run(self, kind: str, name: str, *, observing: bool) -> tuple[RunRecord, CellClock]:
-        clock = CellClock()
-        evaluation = Evaluation(kind, name, str(self.python), "")
-        hooks = observing_hooks(blind=False) if observing else ()
-        return execute(evaluation, self.root, self.out, clock.take, hooks), clock
+    def _run(self, kind: str, name: str, *, observing: bool = True) -> RunRecord:
+        """Run it; where nothing is to be observed, beside an observer that does nothing."""
+        hooks = () if observing else (self.root.parent / "repro_observe.py",)
+        for hook in hooks:
+            hook.write_text("def start(recorder):\n    pass\n")
+        return execute(Evaluation(kind, name, str(self.python), ""), self.root, self.out, hooks=hooks)
 
 
 @pytest.fixture

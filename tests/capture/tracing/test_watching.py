@@ -12,10 +12,10 @@ from repro.capture.config import FileRules
 from repro.capture.inputs import InputReport, collect_inputs
 from repro.capture.outside import Outside
 from repro.capture.probe import probe
-from repro.capture.tracing.observed import load_observed
 from repro.capture.tracing.watching import Watched, run_watched
 from repro.runner.documents import Evaluation
 from repro.runner.execute import execute
+from repro.runner.observed import load_observed
 
 READ_ALL = """\
 import os, subprocess
@@ -41,7 +41,7 @@ def watch(make_files) -> Watch:
 
     def run() -> tuple[Watched, InputReport]:
         watched = run_watched(
-            lambda tell, hooks: execute(evaluation, root, out, tell, hooks),
+            lambda hooks: execute(evaluation, root, out, hooks=hooks),
             [READ_ALL],
             root=root,
             workdir=root,

@@ -4,17 +4,19 @@ Beside the runner's hook, which starts it. A line's name is `detail, file, line,
 nearest caller, then the nearest one that is no library. No function that computes is wrapped: whether a generator was
 drawn from is told from its state, before and after a cell.
 """
-# Every interpreter pays for what is imported here, and pathlib is dear.
-# ruff: noqa: PTH110, PTH118, PTH120
+# Every interpreter pays for what is imported here: pathlib, contextlib and typing are dear.
+# ruff: noqa: BLE001, PTH110, PTH118, PTH120, S110, SIM105
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
-from types import FrameType, ModuleType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType, ModuleType
+    from typing import Any
 
 _PASSED_OVER = frozenset({"os", "_collections_abc", "collections.abc", "random", "secrets", "functools", __name__})
 _NUMPYS_BITS = 128  # what NumPy asks the system for, also for a RandomState that it then seeds with a given number
@@ -31,7 +33,7 @@ class Observer:
 
     def note(self, kind: str, text: str, detail: str, *, again: bool = False) -> None:
         """Write a line with the places that led here; never in the program's way."""
-        with contextlib.suppress(Exception):
+        try:
             near, user = _places()
             if kind == "entropy" and not user[0]:
                 return  # what a library asks for when it is imported
@@ -39,6 +41,8 @@ class Observer:
             if again or (kind, text, name) not in self._seen:
                 self._seen.add((kind, text, name))
                 self._write(kind, text, name)
+        except Exception:
+            pass
 
 
 def _places() -> tuple[tuple[str, int], tuple[str, int]]:
@@ -102,11 +106,13 @@ class Generators:
         return result
 
     def _check(self, name: str) -> None:
-        with contextlib.suppress(Exception):
+        try:
             now = self._states[name]()
             if now != self._last[name]:
                 self._last[name] = now
                 self._note("draw", name, "fixed" if self._fixed.get(name) else "free", again=True)
+        except Exception:
+            pass
 
 
 class AfterImport:
@@ -139,14 +145,20 @@ def _tell_after(loader: Any, tell: Callable[[ModuleType], None]) -> None:
     original = loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
-        with contextlib.suppress(AttributeError):
+        try:
             del loader.exec_module
+        except AttributeError:
+            pass
         original(module)
-        with contextlib.suppress(Exception):
+        try:
             tell(module)
+        except Exception:
+            pass
 
-    with contextlib.suppress(AttributeError):
+    try:
         loader.exec_module = exec_module
+    except AttributeError:
+        pass
 
 
 def start(recorder: Any) -> None:
