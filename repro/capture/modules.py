@@ -74,6 +74,18 @@ def _editable(trace: Trace, interpreter: Interpreter) -> Iterator[tuple[str, str
                 yield name, module
 
 
+def editable_sources(trace: Trace, interpreter: Interpreter, root: Path) -> tuple[str, ...]:
+    """Files inside of the project, relative to its root, that editable packages were imported from."""
+    trees = [_real(one.source_tree) for one in interpreter.distributions if one.editable and one.source_tree]
+    places = {_real(file) for file in trace.modules.values() if file.endswith(_SOURCE)} if trees else set()
+    inside, project = tuple(tree + os.sep for tree in trees), _real(os.fspath(root)) + os.sep
+    environment = [os.fspath(interpreter.prefix), *interpreter.paths.values()]
+    libraries = tuple(_real(path) + os.sep for path in environment)
+    found = (one for one in places if one.startswith(inside) and one.startswith(project))
+    found = (one for one in found if not one.startswith(libraries))  # the environment may lie in the tree
+    return tuple(sorted(one.removeprefix(project).replace(os.sep, "/") for one in found))
+
+
 def _library(files: Collection[str], interpreter: Interpreter) -> Iterator[str]:
     root = _real(interpreter.paths.get("stdlib", "")).replace(os.sep, "/")
     real = functools.cache(_real)

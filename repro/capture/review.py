@@ -1,6 +1,7 @@
 """Findings in the course of a capture: looked for before the run, settled in its light, and what they stop."""
 
-from collections.abc import Callable, Collection, Mapping
+import tokenize
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,7 +63,9 @@ class Review:
         """
         if not self.request.rerun:
             return self.found
-        run = Run(frozenset(file.path for file in evidence.files), evidence.observed, evidence.repeats)
+        inputs = frozenset(file.path for file in evidence.files)
+        modules = _modules(self.source, inputs.union(evidence.editable))
+        run = Run(inputs, evidence.observed, evidence.repeats, modules)
         found = settle(self.source, self.found, run, self.allowed)
         self.tell(found)
         _stop(found, self.request, self.source.path)
@@ -125,6 +128,20 @@ def _source(project: Project) -> Source:
     else:
         source = Source(project.path, ())
     return replace(source, root=project.root.as_posix())
+
+
+def _modules(subject: Source, inputs: Iterable[str]) -> tuple[Source, ...]:
+    """The local modules among files that the run used; those that can't be read as Python are left out."""
+    found = []
+    for path in sorted(inputs):
+        if path.endswith(".py") and path != subject.path:
+            try:
+                with tokenize.open(Path(subject.root, path)) as file:
+                    source = script_source(path, file.read())
+            except (OSError, SyntaxError, UnicodeError):
+                continue
+            found.append(replace(source, root=subject.root, python=subject.python))
+    return tuple(found)
 
 
 def _certain(found: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -1,6 +1,7 @@
 """The one place that turns errors into text and exit codes. Nothing else in `repro` prints an error or exits."""
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from platformdirs import user_state_dir
 
 from repro import __version__
 from repro.cli.settings import Settings
-from repro.errors import ExitCode, ReproError, UsageError
+from repro.errors import ExitCode, InfrastructureError, ReproError, UsageError
 from repro.report.style import Style
 
 BROKEN_PIPE = 141
@@ -51,7 +52,7 @@ def _guarded(work: Callable[[], int], settings: Settings) -> int:
     except ReproError as error:
         return _show(error, settings)
     except Exception as error:  # noqa: BLE001 - this is where everything ends up
-        return _show(_unexpected(error, settings), settings)
+        return _show(_full(error) or _unexpected(error, settings), settings)
     return code
 
 
@@ -108,6 +109,16 @@ def _usage(error: click.ClickException) -> ReproError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "repro"
     return UsageError(error.format_message().removesuffix("."), fix=f"See `{path} --help`.")
+
+
+def _full(error: Exception) -> ReproError | None:
+    """A disk that is full is nobody's defect, wherever it shows."""
+    if not (isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}):
+        return None
+    where = os.fspath(error.filename) if isinstance(error.filename, (str, os.PathLike)) else None
+    return InfrastructureError(
+        "can't write: no space left on the disk", where=where, fix="Free some space, then run the command again."
+    )
 
 
 def _unexpected(error: Exception, settings: Settings) -> ReproError:

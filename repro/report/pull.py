@@ -18,10 +18,10 @@ def pull_text(report: PullReport, style: Style) -> str:
     lines = [line for file in fetched[:_MOST] for line in _fetched(file, style)]
     if len(fetched) > _MOST:
         lines.append(f"  and {count(len(fetched) - _MOST, 'more file')}; --json has all")
-    for file in problems:
-        lines += style.wrap(f"{file.path}: {file.problem}", f"{style.mark('bad')} ", lead=2)
-    for fix in dict.fromkeys(file.fix for file in problems if file.fix):
-        lines += style.wrap(fix, f"{style.arrow} ")
+    for fix in dict.fromkeys(file.fix for file in problems):
+        for file in (one for one in problems if one.fix == fix):
+            lines += style.wrap(f"{file.path}: {file.problem}", f"{style.mark('bad')} ", lead=2)
+        lines += style.wrap(fix, f"{style.arrow} ") if fix else []
     return "\n".join([*lines, *_last(report, style)]) + "\n"
 
 
@@ -42,7 +42,8 @@ def pull_json(lock: Path, report: PullReport, *, dry_run: bool) -> bytes:
 
 
 def _fetched(file: Pulled, style: Style) -> Iterator[str]:
-    place = f"{file.path}, {human_size(file.size)}, from {file.source}"
+    origin = f"the same as {file.like}" if file.like else f"from {file.source}"
+    place = f"{file.path}, {human_size(file.size)}, {origin}"
     yield from style.wrap(place, f"{style.mark('ok' if file.status == 'fetched' else 'info')} ", lead=2)
 
 

@@ -39,6 +39,7 @@ class Pulled:
         problem: Why it is not there as locked, or None.
         fix: What to do about that, or None.
         exit_code: Of that problem.
+        like: Path of the file with the same content that it was copied from, its own source unasked; None otherwise.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Pulled:
     problem: str | None = None
     fix: str | None = None
     exit_code: ExitCode = ExitCode.OK
+    like: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +162,12 @@ class _Job:
 
     def _group(self, group: Sequence[Seen]) -> list[Pulled]:
         results: list[Pulled] = []
-        first: Path | None = None
+        first: Seen | None = None
         for one in group:
             try:
-                self._one(one, first)
-                results.append(_said(one, "fetched"))
-                first = first or one.target
+                self._one(one, first.target if first else None)
+                results.append(replace(_said(one, "fetched"), like=first.file.path if first else None))
+                first = first or one
             except _StoppedError:
                 break
             except ReproError as error:

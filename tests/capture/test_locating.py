@@ -11,7 +11,7 @@ from repro.capture.locating import locate_files, naming_pointers
 from repro.capture.project import open_project
 from repro.capture.request import CaptureRequest
 from repro.digest import Digest
-from repro.errors import CaptureError, EvaluationError
+from repro.errors import CaptureError, EvaluationError, InfrastructureError
 from repro.http import per_thread, session
 from repro.lock import LockedFile
 from repro.progress import Silent
@@ -47,6 +47,14 @@ def test_a_run_that_failed_otherwise_stays_what_it_was(root: Path) -> None:
     (root / "x.csv").write_text("a,b\n")
     with pytest.raises(EvaluationError):
         run(root, "float(open('x.csv').readline())")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
+def test_a_disk_that_a_run_filled_is_told_as_such(root: Path) -> None:
+    (root.parent / "out").mkdir()
+    (root.parent / "out" / "output.log").symlink_to("/dev/full")
+    with pytest.raises(InfrastructureError, match="no space left on the disk"):
+        run(root, "print('x')")
 
 
 def test_what_repro_toml_says_is_followed(root: Path) -> None:

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from repro.capture.model import Distribution, Interpreter
-from repro.capture.modules import imported_modules, locked_modules
+from repro.capture.modules import editable_sources, imported_modules, locked_modules
 from repro.lock.table import Table
 from repro.plan.layers import LIBRARY
 from repro.runner.documents import Evaluation
@@ -68,6 +68,22 @@ def test_extension_modules_have_no_tag_in_their_name(site: Site) -> None:
     seen = trace(site, modules={f"m{number}": path for number, path in enumerate(files)})
     found = imported_modules(seen, site.interpreter(), library=False)
     assert found == {"one": ("one.fast", "one.plain", "one.stable")}
+
+
+def test_sources_of_editable_packages_in_the_project_are_known_by_file(site: Site, tmp_path: Path) -> None:
+    """The environment lies inside of the tree, as it often does."""
+    project = site.home
+    tree = Distribution("mine", "1", site.folder, site.folder / "mine.dist-info", editable=True, source_tree=project)
+    site.add(tree)
+    modules = {
+        "mine": str(project / "src" / "mine" / "__init__.py"),
+        "one": "one/__init__.py",
+        "fast": str(project / "src" / "mine" / "fast.so"),
+        "beside": str(tmp_path / "beside.py"),
+    }
+    found = editable_sources(trace(site, modules=modules), site.interpreter(), project)
+    assert found == ("src/mine/__init__.py",)
+    assert editable_sources(trace(site, modules=modules), site.interpreter(), tmp_path / "elsewhere") == ()
 
 
 def test_what_is_only_read_or_belongs_to_nobody_is_no_module(site: Site) -> None:

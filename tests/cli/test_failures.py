@@ -1,5 +1,6 @@
 """Every way a command can end in an error: text, exit code, and nothing else."""
 
+import errno
 import json
 import os
 import signal
@@ -16,6 +17,14 @@ from repro.cli.failures import BROKEN_PIPE, error_text, guarded
 from repro.cli.settings import Settings
 from repro.errors import CaptureError, ExitCode, ReproError
 from repro.report.style import Style
+
+
+def test_a_full_disk_is_no_defect_wherever_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(OSError(errno.ENOSPC, "No space left on device", "/data/x")) == ExitCode.INFRASTRUCTURE
+    assert run(OSError(errno.ENOSPC, "No space left on device")) == ExitCode.INFRASTRUCTURE
+    err = capsys.readouterr().err
+    assert err.startswith("error: /data/x: can't write: no space left on the disk\n\n→ Free some space")
+    assert "defect" not in err
 
 
 def tree(kind: type[ReproError]) -> list[type[ReproError]]:

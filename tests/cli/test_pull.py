@@ -96,3 +96,16 @@ def test_problems_are_told_with_their_cure_and_set_the_exit_code(
         server.add("/one", b"ONE")
         (project / "data" / "one.csv").unlink()
         assert main(["pull", "../data/one.csv"]) == 5
+
+
+def test_files_of_one_content_and_cures_by_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serve() as server:
+        files = [locked(f"data/{name}.csv", b"one", server.add(f"/{name}", b"one")) for name in ("a", "b")]
+        gone = locked("data/c.csv", b"gone", f"{server.url}/gone")
+        lost = locked("data/d.csv", b"lost", "file:///nowhere/d.csv")
+        (project / "repro.lock").write_bytes(render_lock(replace(plain_lock(), files=(*files, gone, lost))))
+        assert main(["pull"]) == 4
+    lines = capsys.readouterr().out.splitlines()
+    assert "✓ data/b.csv, 3 bytes, the same as data/a.csv" in lines
+    marks = [line[:12] for line in lines if line.startswith(("✗ data/", "→"))]
+    assert [mark[0] for mark in marks] == ["✗", "→", "✗", "→"]

@@ -105,6 +105,7 @@ def test_files_of_the_same_content_are_fetched_once(root: Path) -> None:
         report = fetch(root, *(locked(f"data/{number}.csv", BODY, source) for number in range(3)))
         assert len(server.log) == 1
     assert set(statuses(report).values()) == {"fetched"}
+    assert [file.like for file in report.files] == [None, "data/0.csv", "data/0.csv"]
     assert {path.read_bytes() for path in (root / "data").iterdir()} == {BODY}
 
 

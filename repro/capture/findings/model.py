@@ -6,7 +6,7 @@ from typing import Literal
 
 from repro.capture.findings.source import Place, Source
 from repro.capture.runs.model import Repeats
-from repro.capture.tracing.observed import Observed
+from repro.runner.observed import Observed
 
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
@@ -44,11 +44,13 @@ class Run:
         inputs: Project files that the lock pins, by path.
         observed: What else the run depended on.
         repeats: How further runs differ from it; None without any.
+        modules: The project's own modules that it imported, each as a script.
     """
 
     inputs: frozenset[str] = frozenset()
     observed: Observed = field(default_factory=Observed)
     repeats: Repeats | None = None
+    modules: tuple[Source, ...] = ()
 
 
 Check = Callable[[Source], Iterable[Finding]]

@@ -32,8 +32,14 @@ _SHELL = re.compile(
     r"(?:^|[;&|(]|\bsudo)\s*(wget|curl|git\s+clone|gsutil|aws\s+s3|kaggle|gdown|huggingface-cli|scp|rsync)\s",
     re.MULTILINE,
 )
+_HOST = re.compile(r" reads (?:https?|ftps?)://([^/:\s`]+)")
 _CACHED = " unless a cache on this laptop has it"
 _MOST = 5
+_TELEMETRY = (
+    (re.compile(r".*\.mlflow-telemetry\.io"), "MLflow", "MLFLOW_DISABLE_TELEMETRY=true"),
+    (re.compile(r"iterative-telemetry\.herokuapp\.com"), "DVC or DVCLive", "ITERATIVE_DO_NOT_TRACK=1"),
+)
+"""Hosts to which libraries report their use, whose they are, and what turns that off."""
 _CURE = "Fetch it once, keep it as a file in the project, and read that: the image runs without a network."
 
 
@@ -108,17 +114,48 @@ def _settle(source: Source, findings: tuple[Finding, ...], run: Run) -> Iterator
     """With what was found before the run, each cell that reached the network all the same, and the hosts."""
     yield from findings
     told = {one.place.cell for one in findings}
-    cells = {cell.number: cell for cell in source.cells}
     hosts: dict[int | None, list[str]] = {}
     for one in (one for one in run.observed.network if not _LOOPBACK.match(one.what)):
-        hosts.setdefault(one.cell, []).append(one.what)
+        reports = _reports_use(one.what)
+        if reports is None:
+            hosts.setdefault(one.cell, []).append(one.what)
+        else:
+            what = f"{reports[0]} reports to {one.what} that it is used"
+            cure = f"No result depends on it; the variable {reports[1]} turns it off."
+            yield Finding(NETWORK.name, "note", _place(source, one.cell), what, cure)
     for number, names in hosts.items():
         if number in told or (number is None and told):
             continue
-        cell = cells.get(number)
-        place = Place(source.path) if cell is None else source.place(cell)
         more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-        yield Finding(NETWORK.name, "warning", place, f"the run reached {', '.join(names[:_MOST])}{more}", _CURE)
+        what = f"the run reached {', '.join(names[:_MOST])}{more}"
+        yield Finding(NETWORK.name, "warning", _place(source, number), what, _CURE)
+
+
+def _place(source: Source, number: int | None) -> Place:
+    cells = (cell for cell in source.cells if cell.number == number)
+    return next((source.place(cell) for cell in cells), Place(source.path))
+
+
+def _reports_use(host: str) -> tuple[str, str] | None:
+    """Whose telemetry a `host:port` is, and how to turn that off."""
+    name = host.rpartition(":")[0]
+    return next(((whose, off) for pattern, whose, off in _TELEMETRY if pattern.fullmatch(name)), None)
+
+
+def in_module(module: Source, subject: Source, run: Run) -> Iterator[Finding]:
+    """What a local module fetches, if the run reached a host that the subject's own code doesn't explain.
+
+    What has a cache, or an address of its own that the run didn't ask for, is no reason.
+    """
+    told = {one.place.cell for one in _check(subject)}
+    told |= {cell.number for cell in subject.cells if any(NETWORK.name in one for one in cell.allowed.values())}
+    facts = [one.what for one in run.observed.network if one.cell not in told]
+    remote = [one for one in facts if not _LOOPBACK.match(one) and _reports_use(one) is None]
+    hosts = {one.rpartition(":")[0].strip("[]") for one in remote}
+    for one in _check(module) if hosts else ():
+        named = _HOST.search(one.what)
+        if named is None or named[1].lower() in hosts:
+            yield one
 
 
 NETWORK = Rule(

@@ -25,7 +25,7 @@ def _out_of_order(source: Source) -> Iterator[Finding]:
         return
     cell, above = early[0]
     also = [str(other.number) for other, _ in early[1:]]
-    more = f"; so did cells {_listed(also)}" if also else ""
+    more = f"; so {'were cells' if len(also) > 1 else 'was cell'} {_listed(also)}" if also else ""
     yield Finding(
         OUT_OF_ORDER.name,
         "warning",
@@ -51,11 +51,16 @@ def _not_from_top(source: Source) -> Iterator[Finding]:
     expected = iter(range(1, len(ran) + 1))
     jump = next((cell for cell in ran if cell.count != next(expected)), None)
     if jump is not None:
+        before, left_above = (jump.count or 1) - 1, ran.index(jump)
         what = (
-            f"the author's session had run {(jump.count or 1) - 1} cells before this one, {ran.index(jump)} are left "
-            "above it: some were run twice, or deleted since"
+            f"the author's session had run {_cells(before)} before this one, and {_cells(left_above)} that ran "
+            f"{'is' if left_above == 1 else 'are'} left above it: some were run twice, or deleted since"
         )
         yield Finding(NOT_FROM_TOP.name, "note", source.place(jump), what, cure)
+
+
+def _cells(count: int) -> str:
+    return f"{count or 'no'} {'cell' if count == 1 else 'cells'}"
 
 
 def _listed(names: list[str]) -> str:

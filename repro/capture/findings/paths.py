@@ -9,7 +9,9 @@ from repro.capture.findings.model import Finding, Rule
 from repro.capture.findings.names import Names, learn
 from repro.capture.findings.source import Cell, Source
 
-_HOME = re.compile(r"(?:/home/[^/\s]+|/Users/[^/\s]+|/root)/|~[\w.-]*[/\\]\S|[A-Za-z]:[\\/]+Users[\\/]", re.ASCII)
+_HOME = re.compile(
+    r"(?:file://)?(?:/home/[^/\s]+|/Users/[^/\s]+|/root)/|~[\w.-]*[/\\]\S|[A-Za-z]:[\\/]+Users[\\/]", re.ASCII
+)
 _DRIVE = re.compile(r"[A-Za-z]:(?:\\\\?|/)[\w .-]+[\\/]", re.ASCII)
 _PLACES = re.compile(r"/(?:content|kaggle|dbfs|mnt|media|Volumes|workspace|scratch|gpfs|lustre)/[\w.-]")
 _SYSTEM = re.compile(r"/(?:dev|proc|sys|tmp|etc|usr|bin|lib)(?:/|$)")
@@ -43,7 +45,18 @@ def _constants(cell: Cell) -> Iterator[tuple[int, str]]:
 
 def _homes(cell: Cell, names: Names) -> Iterator[tuple[int, str]]:
     for node in cell.nodes:
-        if isinstance(node, ast.Call) and "pathlib.Path.home" in names.resolve(node.func):
+        match node:
+            case ast.Call(args=[ast.Constant(value="HOME" | "USERPROFILE"), *_]):
+                home = bool(names.resolve(node.func) & {"os.getenv", "os.environ.get"})
+            case ast.Call(args=[ast.Constant(value="~")], func=function):
+                home = "os.path.expanduser" in names.resolve(function) or "pathlib.Path" in names.resolve(function)
+            case ast.Call(func=function):
+                home = "pathlib.Path.home" in names.resolve(function)
+            case ast.Subscript(slice=ast.Constant(value="HOME" | "USERPROFILE"), ctx=ast.Load()):
+                home = "os.environ" in names.resolve(node.value)
+            case _:
+                continue
+        if home:
             yield node.lineno, ast.unparse(node)
 
 

@@ -14,7 +14,7 @@ class Pool:
     """A generator that a library shares between all its calls.
 
     Attributes:
-        name: As people call it, and as `repro.capture.tracing.observed` does.
+        name: As people call it, and as `repro.runner.observed` does.
         prefixes: Dotted names under which its functions are.
         functions: Those that draw.
         seeders: Calls that seed it, dotted.
@@ -113,6 +113,7 @@ class Drawer:
         when: It draws only if one of these arguments is given, or has one of these values (as `ast.unparse`).
         unless: It doesn't draw if this argument has this value.
         start: It doesn't draw if this argument is given, and no text: it says where to start.
+        cure: How to seed it, where a number as the first of `seeds` wouldn't do.
     """
 
     seeds: tuple[str, ...] = _RANDOM_STATE
@@ -121,6 +122,7 @@ class Drawer:
     when: tuple[tuple[str, tuple[str, ...]], ...] = ()
     unless: tuple[str, str] | None = None
     start: str | None = None
+    cure: str = ""
 
 
 _ALWAYS = Drawer()
@@ -202,12 +204,14 @@ CALLS: dict[str, Drawer] = {
         Drawer(("rng", "seed"), pool=None),
     ),
     "umap.UMAP": Drawer(pool=None),
-    "optuna.create_study": Drawer(("sampler",), pool=None),
+    "optuna.create_study": Drawer(
+        ("sampler",), pool=None, cure="Give it a sampler with a seed: sampler=optuna.samplers.TPESampler(seed=0)."
+    ),
     **dict.fromkeys(
         _names("optuna.samplers.TPESampler optuna.samplers.RandomSampler optuna.samplers.CmaEsSampler"),
         Drawer(("seed",), pool=None),
     ),
-    "hyperopt.fmin": Drawer(("rstate",), pool=None),
+    "hyperopt.fmin": Drawer(("rstate",), pool=None, cure="Give it a generator: rstate=np.random.default_rng(0)."),
     "pymc.sample": Drawer(("random_seed",), pool=None),
     "pymc3.sample": Drawer(("random_seed",), pool=None),
     **dict.fromkeys(

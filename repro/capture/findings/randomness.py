@@ -1,7 +1,7 @@
 """The rule about random numbers that nothing seeds. What draws and what seeds, by library, is in `random_calls`."""
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from repro.capture.findings.model import Finding, Level, Rule, Run
@@ -23,6 +23,14 @@ from repro.capture.findings.source import Cell, Source
 _FRAMES = {"pandas", "polars", "geopandas", "modin", "dask", "cudf"}
 _MOST = 4
 _SHARED = {pool.name: pool.cure for pool in POOLS}
+_WATCHED = {"numpy.random", "random", "torch"}
+"""Shared generators of which a run sees whether they drew, and seeded or not."""
+_SEEN_MADE = {"numpy.random.default_rng", "random.Random"}
+"""Calls of which a run sees whether they were made without a seed."""
+_MADE = {
+    "numpy.random": "Give it a seed: np.random.default_rng(0).",
+    "random.Random": "Give it a seed: random.Random(0).",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,8 @@ def _settle(source: Source, findings: tuple[Finding, ...], run: Run) -> Iterator
     yield from left
     known, told = {pools.get(one, "") for one in left}, {one.place.cell for one in left}
     cells = {cell.number: cell for cell in source.cells}
-    for one in run.observed.unseeded():
+    local = {module.path for module in run.modules}
+    for one in (one for one in run.observed.unseeded() if one.place.file not in local):
         number, generator = one.place.cell, one.generator
         if number not in told and number in cells and generator not in known and generator in _SHARED:
             told.add(number)
@@ -67,17 +76,66 @@ def _settle(source: Source, findings: tuple[Finding, ...], run: Run) -> Iterator
             yield Finding(UNSEEDED.name, "warning", source.place(cells[number], line or None), what, _SHARED[generator])
 
 
+def in_module(module: Source, others: Iterable[Source], subject: Source, run: Run) -> Iterator[Finding]:
+    """What is left, after a run, of what a local module draws.
+
+    Where the run watches a generator it knows better: it counts if that drew unseeded, and the subject doesn't tell
+    why. Generators that code makes for itself are told at the line where the run saw that.
+    """
+    yield from _made(module, run)
+    names, sources = learn(module), (subject, *others)
+    left = _unexplained(subject, run)
+    draws = []
+    for cell, call, told in _draws(module):
+        pool = told.pool
+        if pool is None:
+            counts = not names.resolve(call.func) & _SEEN_MADE
+        elif pool.name in _WATCHED:
+            counts = pool.name in left
+        else:
+            counts = not any(pool in _seeded(one, learn(one)) for one in sources)
+        if counts:
+            draws.append((cell, call, told))
+    yield from (finding for finding, _ in _grouped(module, draws))
+
+
+def _made(module: Source, run: Run) -> Iterator[Finding]:
+    """Generators that the run saw made without a seed, by line."""
+    facts = [one for one in run.observed.entropy if not one.fixed and one.place.file == module.path and one.place.line]
+    for line, generator in sorted({(one.place.line, one.generator) for one in facts if one.generator in _MADE}):
+        what = f"the run made a generator of `{generator}` here without a seed"
+        yield Finding(UNSEEDED.name, "warning", module.place(module.cells[0], line), what, _MADE[generator])
+
+
+def _unexplained(subject: Source, run: Run) -> set[str]:
+    """Shared generators that drew unseeded in cells where nothing in the subject tells why."""
+    told = {(finding.place.cell, pool.name) for finding, pool in _found(subject) if pool}
+    allowed = {cell.number for cell in subject.cells if any(UNSEEDED.name in one for one in cell.allowed.values())}
+    facts = [one for one in run.observed.draws if not one.fixed and one.place.cell not in allowed]
+    return {one.generator for one in facts if (one.place.cell, one.generator) not in told}
+
+
 def _found(source: Source) -> Iterator[tuple[Finding, Pool | None]]:
     """Each finding, with the pool that all its calls draw from."""
+    return _grouped(source, _draws(source))
+
+
+def _draws(source: Source) -> Iterator[tuple[Cell, ast.Call, _Told]]:
+    """Each call that draws unseeded."""
     names = learn(source)
     seeded = _seeded(source, names)
     inside = _inside_functions(source)
-    found: dict[tuple[int | None, str, Pool | None], tuple[Cell, int, Level, list[str]]] = {}
     for turn, (cell, call) in enumerate(source.calls()):
         need = _need(names, call)
         told = _unseeded(need, None if id(call) in inside else turn, seeded) if isinstance(need, _Waits) else need
-        if told is None or UNSEEDED.name in cell.allowed.get(call.lineno, ()):
-            continue
+        if told is not None and UNSEEDED.name not in cell.allowed.get(call.lineno, ()):
+            yield cell, call, told
+
+
+def _grouped(source: Source, draws: Iterable[tuple[Cell, ast.Call, _Told]]) -> Iterator[tuple[Finding, Pool | None]]:
+    """One finding for each cell and cure."""
+    found: dict[tuple[int | None, str, Pool | None], tuple[Cell, int, Level, list[str]]] = {}
+    for cell, call, told in draws:
         _, _, _, shown = found.setdefault((cell.number, told.cure, told.pool), (cell, call.lineno, told.level, []))
         if told.shown not in shown:
             shown.append(told.shown)
@@ -143,7 +201,7 @@ def _drawn(drawer: Drawer, call: ast.Call, shown: str) -> _Told | _Waits | None:
     if not all(is_none(one) for one in given):
         return None
     if drawer.pool is None:
-        return _Told(shown, f"Give it a seed: {drawer.seeds[0]}=0.")
+        return _Told(shown, drawer.cure or f"Give it a seed: {drawer.seeds[0]}=0.")
     return _Waits(shown, drawer.pool)
 
 

@@ -15,6 +15,7 @@ from repro.capture.findings import (
     repeats,
     undefined,
 )
+from repro.capture.findings.local import in_modules
 from repro.capture.findings.model import LEVELS, Finding, Rule, Run
 from repro.capture.findings.source import Cell, Source
 
@@ -49,19 +50,26 @@ def find(source: Source, allowed: Collection[str] = ()) -> tuple[Finding, ...]:
 
 
 def settle(source: Source, findings: Iterable[Finding], run: Run, allowed: Collection[str] = ()) -> tuple[Finding, ...]:
-    """What is left, or has come up, after a run that succeeded: it disproves some, and confirms others."""
+    """What is left, or has come up, after a run that succeeded: it disproves some, and confirms others.
+
+    Only then are local modules looked at: the run tells which were imported, and what they really did.
+    """
     every = tuple(findings)
     found = (
         finding
         for rule in RULES
         for finding in rule.settle(source, tuple(one for one in every if one.rule == rule.name), run)
     )
-    return _told(source, found, allowed)
+    return _told(source, (*found, *in_modules(source, run)), allowed)
 
 
 def _told(source: Source, findings: Iterable[Finding], allowed: Collection[str]) -> tuple[Finding, ...]:
-    cells = {cell.number: cell for cell in source.cells}
-    kept = {one for one in findings if one.rule not in allowed and not _silenced(one, cells.get(one.place.cell))}
+    cells = {(source.path, cell.number): cell for cell in source.cells}
+    kept = {
+        one
+        for one in findings
+        if one.rule not in allowed and not _silenced(one, cells.get((one.place.path, one.place.cell)))
+    }
     order_of = {rule.name: number for number, rule in enumerate(RULES)}
     return tuple(
         sorted(
@@ -69,6 +77,8 @@ def _told(source: Source, findings: Iterable[Finding], allowed: Collection[str])
             key=lambda one: (
                 LEVELS.index(one.level),
                 order_of[one.rule],
+                one.place.path != source.path,
+                one.place.path,
                 one.place.cell or 0,
                 one.place.line or 0,
                 one.what,

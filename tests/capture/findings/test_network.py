@@ -3,7 +3,7 @@
 import pytest
 
 from repro.capture.findings import Run
-from repro.capture.tracing.observed import Happened, Observed
+from repro.runner.observed import Happened, Observed
 from tests.capture.findings.notebooks import after, notebook, of, places
 
 RULE = "network-read"
@@ -80,3 +80,11 @@ def test_a_run_shows_the_cells_that_reached_the_network_all_the_same() -> None:
 def test_a_run_outside_of_cells_has_the_file_as_its_place() -> None:
     found = after(RULE, notebook("x = 1"), Run(observed=Observed(network=(Happened("b.org:443", None),))))
     assert [str(one) for one in found] == ["work.ipynb: the run reached b.org:443"]
+
+
+def test_telemetry_of_libraries_is_a_note_with_its_own_cure() -> None:
+    happened = (Happened("config.mlflow-telemetry.io:443", 1), Happened("data.example.org:443", 1))
+    note, warning = sorted(after(RULE, notebook("import mlflow"), Run(observed=Observed(network=happened))), key=str)
+    assert (note.level, note.what) == ("note", "MLflow reports to config.mlflow-telemetry.io:443 that it is used")
+    assert "MLFLOW_DISABLE_TELEMETRY=true" in note.cure
+    assert (warning.level, warning.what) == ("warning", "the run reached data.example.org:443")

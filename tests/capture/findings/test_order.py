@@ -6,7 +6,7 @@ from tests.capture.findings.notebooks import notebook, of, places
 def test_cells_that_ran_before_those_above_them() -> None:
     (finding,) = of("out-of-order", notebook("a = 1", "b = 1", "c = 1", "d = 1", counts=[1, 5, 2, 3]))
     assert (finding.level, finding.place.cell) == ("warning", 3)
-    assert finding.what == ("its author ran it (In [2]) before cell 2 (In [5]), or in another session; so did cells 4")
+    assert finding.what == "its author ran it (In [2]) before cell 2 (In [5]), or in another session; so was cell 4"
     assert of("not-from-top", notebook("a = 1", "b = 1", "c = 1", counts=[1, 5, 2])) == []
 
 
@@ -17,7 +17,9 @@ def test_two_sessions() -> None:
 def test_gaps_in_the_counts() -> None:
     (finding,) = of("not-from-top", notebook("a = 1", "b = 1", "c = 1", counts=[1, 2, 9]))
     assert (finding.level, finding.place.cell) == ("note", 3)
-    assert "had run 8 cells before this one, 2 are left" in finding.what
+    assert "had run 8 cells before this one, and 2 cells that ran are left" in finding.what
+    (first,) = of("not-from-top", notebook("a = 1", counts=[2]))
+    assert "had run 1 cell before this one, and no cells that ran are left" in first.what
 
 
 def test_cells_that_were_not_run() -> None:

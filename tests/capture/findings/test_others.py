@@ -23,6 +23,11 @@ def found(rule: str, *cells: str) -> list[tuple[str, str]]:
         "import pandas as pd\npd.to_datetime('today')",
         "import numpy as np\nnp.datetime64('now')",
         "import time\ntime.strftime('%Y', time.localtime())",
+        "import time\ntime.strftime('%Y')",
+        "import pandas as pd\nage = pd.Timestamp.today() - pd.Timestamp('2020-01-01')",
+        "import pandas as pd\nnow = pd.Timestamp.now()\ndf['age'] = now - df['born']",
+        "import datetime as dt\nborn = dt.date(1980, 1, 1)\nage = (dt.date.today() - born).days",
+        "import time, os\nage = time.time() - os.path.getmtime('x.csv')",
     ],
 )
 def test_the_time_of_day_is_noted(source: str) -> None:
@@ -36,7 +41,10 @@ def test_the_time_of_day_is_noted(source: str) -> None:
         "from datetime import datetime\nstart = datetime.now()\nprint(datetime.now() - start)",
         "import time\ntime.perf_counter(), time.monotonic(), time.sleep(1)",
         "import pandas as pd\npd.to_datetime('2020-01-01')\npd.Timestamp('2020')",
-        "import time\ntime.localtime(0), time.ctime(0)",
+        "import time\ntime.localtime(0), time.ctime(0), time.strftime('%Y', row)",
+        "import time\ndef took(start):\n    return time.time() - start",
+        "from datetime import datetime\nprint(datetime.now() - starts['fit'], datetime.now() - self.start)",
+        "import pandas as pd\nstart = pd.Timestamp.now()\nwork()\nprint(pd.Timestamp.now() - start)",
         "now = 5\nnow()\ntime()",
         "%%time\nx = 1",
     ],
@@ -47,6 +55,7 @@ def test_measured_durations_are_left_alone(source: str) -> None:
 
 def test_a_seed_of_the_time_of_day_is_a_warning() -> None:
     sources = ["import time, random\nrandom.seed(time.time())", "import time\nf(random_state=int(time.time()))"]
+    sources.append("import time, random\nseed = int(time.time())\nrandom.seed(seed)")
     for source in sources:
         assert [level for level, _ in found("wall-clock", source)] == ["warning"]
 
@@ -62,6 +71,11 @@ def test_a_seed_of_the_time_of_day_is_a_warning() -> None:
         "open(f'/home/jane/{name}.csv')",
         "open('/content/drive/MyDrive/x.csv')",
         "from pathlib import Path\nPath.home() / 'x'",
+        "import os\nos.path.join(os.path.expanduser('~'), 'x')",
+        "from pathlib import Path\nopen(Path('~').expanduser() / 'x')",
+        "import os\nopen(os.environ['HOME'] + '/x')",
+        "import os\nopen(os.getenv('HOME') + '/x')",
+        "open('file:///home/jane/data.csv')",
         "%cd /home/jane/project",
         "!cp ~/x.csv .",
     ],

@@ -3,7 +3,7 @@
 import pytest
 
 from repro.capture.findings import Run, find, settle
-from repro.capture.tracing.observed import GeneratorFact, Observed, Place
+from repro.runner.observed import GeneratorFact, Observed, Place
 from tests.capture.findings.notebooks import notebook, of, script
 
 RULE = "unseeded-random"
@@ -153,3 +153,10 @@ def test_a_run_shows_draws_in_the_code_of_others() -> None:
     assert (cell, what) == (2, "the run drew from `numpy.random` here without a seed that the code gives")
     assert settled((drew(2, fixed=False),), "x = 1", "work()  # repro: allow unseeded-random") == []
     assert len(settled((drew(1, fixed=False),), NUMPY + "np.random.rand()")) == 1
+
+
+def test_the_cure_fits_what_takes_a_sampler_or_a_generator() -> None:
+    (study,) = of(RULE, notebook("import optuna\noptuna.create_study()"))
+    assert study.cure == "Give it a sampler with a seed: sampler=optuna.samplers.TPESampler(seed=0)."
+    (search,) = of(RULE, notebook("import hyperopt\nhyperopt.fmin(f, space)"))
+    assert search.cure == "Give it a generator: rstate=np.random.default_rng(0)."
