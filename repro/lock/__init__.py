@@ -2,6 +2,7 @@
 
 from repro.lock.body import lock_body
 from repro.lock.evidence import Column, ColumnType, Evidence, Machine, NativeLibrary, Profile, Revision
+from repro.lock.metric import Direction, Gates, Metric, MetricValue, Tolerance
 from repro.lock.model import (
     BYTECODES,
     ENCODINGS,
@@ -14,8 +15,6 @@ from repro.lock.model import (
     ImageOptions,
     Lock,
     LockedFile,
-    Metric,
-    MetricValue,
     Origin,
     Package,
     PackageFile,
@@ -28,7 +27,6 @@ from repro.lock.model import (
     Runner,
     Subject,
     SystemPackage,
-    Tolerance,
 )
 from repro.lock.reader import load_lock, parse_lock, read_lock
 from repro.lock.writer import render_body, render_lock
@@ -42,9 +40,11 @@ __all__ = [
     "Bytecode",
     "Column",
     "ColumnType",
+    "Direction",
     "Encoding",
     "Environment",
     "Evidence",
+    "Gates",
     "ImageOptions",
     "Lock",
     "LockedFile",

@@ -6,6 +6,8 @@ from typing import NamedTuple, get_args
 
 from repro.lock.body import SEPARATOR
 from repro.lock.evidence_fields import read_evidence
+from repro.lock.metric import Metric
+from repro.lock.metric_fields import read_metric, read_metric_1_3
 from repro.lock.model import (
     BYTECODES,
     ENCODINGS,
@@ -16,7 +18,6 @@ from repro.lock.model import (
     ImageOptions,
     Lock,
     LockedFile,
-    Metric,
     Package,
     PackageFile,
     PackedPython,
@@ -27,7 +28,6 @@ from repro.lock.model import (
     Runner,
     Subject,
     SystemPackage,
-    Tolerance,
 )
 from repro.lock.table import Table
 
@@ -36,20 +36,27 @@ class _Readers(NamedTuple):
     """What reads the tables that later formats added fields to."""
 
     subject: Callable[[Table], Subject]
+    policy: Callable[[Table], Policy]
+    metric: Callable[[Table], Metric]
     package: Callable[[Table], Package]
     file: Callable[[Table], LockedFile]
 
 
 def read_1_0(root: Table) -> Lock:
     """What format 1.0 knows; everything later has its default."""
-    return _common(root, _Readers(_subject, _package, _file))
+    return _common(root, _Readers(_subject, _policy, read_metric, _package, _file))
 
 
 def read_1_2(root: Table, predictions: Table) -> Lock:
     """What format 1.2 knows: as 1.1, with evidence."""
-    return replace(
-        _later(root, predictions, _Readers(_subject_1_2, _package_1_2, _file_1_2)), evidence=read_evidence(root)
-    )
+    readers = _Readers(_subject_1_2, _policy, read_metric, _package_1_2, _file_1_2)
+    return replace(_later(root, predictions, readers), evidence=read_evidence(root))
+
+
+def read_1_3(root: Table, predictions: Table) -> Lock:
+    """What format 1.3 knows: as 1.2, with more to say of metrics."""
+    readers = _Readers(_subject_1_2, _policy_1_3, read_metric_1_3, _package_1_2, _file_1_2)
+    return replace(_later(root, predictions, readers), evidence=read_evidence(root))
 
 
 def _common(root: Table, readers: _Readers) -> Lock:
@@ -61,8 +68,8 @@ def _common(root: Table, readers: _Readers) -> Lock:
         python=_python(root.table("python")),
         base=_base(root.table("base")),
         environment=_environment(root.table("environment")),
-        policy=_policy(root.table("policy")),
-        metrics=tuple(_metric(table) for table in root.tables("metrics")),
+        policy=readers.policy(root.table("policy")),
+        metrics=tuple(readers.metric(table) for table in root.tables("metrics")),
         files=tuple(readers.file(table) for table in root.tables("files")),
         outputs=tuple(root.paths("outputs")),
         packages=tuple(readers.package(table) for table in root.tables("packages")),
@@ -72,7 +79,7 @@ def _common(root: Table, readers: _Readers) -> Lock:
 
 def read_1_1(root: Table, predictions: Table) -> Lock:
     """What format 1.1 knows: the body, and what follows the separator (an empty table where nothing does)."""
-    return _later(root, predictions, _Readers(_subject, _package_1_1, _file))
+    return _later(root, predictions, _Readers(_subject, _policy, read_metric, _package_1_1, _file))
 
 
 def _later(root: Table, predictions: Table, readers: _Readers) -> Lock:
@@ -153,15 +160,8 @@ def _policy(table: Table) -> Policy:
     )
 
 
-def _metric(table: Table) -> Metric:
-    return Metric(
-        name=table.text("name"),
-        value=table.scalar("value"),
-        source=table.text("source"),
-        direction=table.optional_choice("direction", ("higher", "lower")),
-        tolerance=Tolerance(table.optional_positive("absolute"), table.optional_positive("relative")),
-        accept_improvement=table.flag("accept-improvement", default=False),
-    )
+def _policy_1_3(table: Table) -> Policy:
+    return replace(_policy(table), metrics_exclude=table.texts("metrics-exclude", required=False))
 
 
 def _file(table: Table) -> LockedFile:

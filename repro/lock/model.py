@@ -8,10 +8,10 @@ from typing import Literal, get_args
 
 from repro.digest import Digest
 from repro.lock.evidence import Evidence
+from repro.lock.metric import Metric
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
-MetricValue = float | int | bool | str
 Role = Literal["code", "notebook", "data", "model", "config"]
 Origin = Literal["index", "local", "editable", "vcs", "url", "built"]
 Encoding = Literal["splice", "gzip", "zstd", "tar"]
@@ -177,40 +177,6 @@ class LockedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How far a metric may be from its baseline, both ways; exact when neither is set.
-
-    Attributes:
-        absolute: Largest |measured - baseline|, in the metric's unit.
-        relative: Largest |measured - baseline| / |baseline|.
-    """
-
-    absolute: float | None = None
-    relative: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One number (or flag, or label) that the author saw.
-
-    Attributes:
-        name: Name, nested keys joined by dots.
-        value: Exact value; floats keep every bit, NaN, infinities and the sign of zero included.
-        source: Where the run reported it: a file path, `cell:<n>`, `scrapbook:<n>` or `display:<n>`.
-        direction: Which way is better, when known.
-        tolerance: Allowed difference.
-        accept_improvement: Whether a move in the better direction beyond the tolerance still passes.
-    """
-
-    name: str
-    value: MetricValue
-    source: str
-    direction: Literal["higher", "lower"] | None = None
-    tolerance: Tolerance = field(default_factory=Tolerance)
-    accept_improvement: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Environment:
     """What surrounded the run and is set again in the image.
 
@@ -237,6 +203,7 @@ class Policy:
         memory: Bytes, or None for the engine's limit.
         allow_patch_drift: Whether a base whose Python differs in the patch version may stand in.
         metrics_files: Project-relative files the run writes its metrics to.
+        metrics_exclude: Globs of metrics that the author leaves out: they are not missed and not extra.
     """
 
     timeout: float
@@ -244,6 +211,7 @@ class Policy:
     memory: int | None
     allow_patch_drift: bool
     metrics_files: tuple[str, ...]
+    metrics_exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from repro.errors import IntegrityError, UsageError
 from repro.lock.body import SEPARATOR, lock_body, split_lock
-from repro.lock.fields import read_1_0, read_1_1, read_1_2
+from repro.lock.fields import read_1_0, read_1_1, read_1_2, read_1_3
 from repro.lock.model import SCHEMA_VERSION, Lock
 from repro.lock.table import Table
 from repro.lock.whole import check_whole
@@ -73,7 +73,9 @@ def parse_lock(data: bytes, *, where: str = "repro.lock", progress: Progress | N
 def _read(version: tuple[int, ...], root: Table, end: Table) -> Lock:
     if version < (1, 1):
         return read_1_0(root)
-    return read_1_1(root, end) if version < (1, 2) else read_1_2(root, end)
+    if version < (1, 2):
+        return read_1_1(root, end)
+    return read_1_2(root, end) if version < (1, 3) else read_1_3(root, end)
 
 
 def _document(data: bytes, where: str) -> dict[str, Any]:

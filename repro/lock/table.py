@@ -174,6 +174,10 @@ class Table:
         """An integer of at least 0, or None when absent."""
         return self.size(key) if key in self._data else None
 
+    def optional_integer(self, key: str) -> int | None:
+        """An integer, or None when absent."""
+        return self._take(key, int, "an integer") or 0 if key in self._data else None
+
     def number(self, key: str) -> float:
         """A float or an integer, as a float."""
         value = self._take(key, (float, int), "a number")
@@ -198,6 +202,12 @@ class Table:
         """A float, integer, boolean or string, as it is."""
         value: float | int | bool | str | None = self._take(key, (float, int, bool, str), "a scalar")
         return 0 if value is None else value
+
+    def scalars(self, key: str) -> tuple[float | int | bool | str, ...]:
+        """An array of floats, integers, booleans and strings, as they are; none when absent."""
+        values = self._take(key, list, "an array of scalars") or [] if key in self._data else []
+        whole = Table({str(index): value for index, value in enumerate(values)}, self._at(key), self.problems)
+        return tuple(whole.scalar(index) for index in whole.keys())  # noqa: SIM118 - a Table is not a mapping
 
     def choice(self, key: str, options: Sequence[_Text]) -> _Text:
         """One of `options`."""

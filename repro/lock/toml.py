@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 _WIDTH = 120
 
-Value = str | int | float | bool | tuple[str, ...] | tuple[float, ...] | None
+Scalar = str | int | float | bool
+Value = Scalar | tuple[Scalar, ...] | None
 
 
 def table(name: str, fields: Mapping[str, Value]) -> str:
@@ -55,7 +56,7 @@ def _value(value: Value) -> str:
         case str():
             return _string(value)
         case tuple():
-            return f"[{', '.join(_string(item) if isinstance(item, str) else _float(item) for item in value)}]"
+            return f"[{', '.join(map(_value, value))}]"
         case _:  # pragma: no cover - Value is closed and None never reaches here
             raise TypeError(type(value))
 

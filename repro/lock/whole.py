@@ -26,7 +26,11 @@ def _check_packages(root: Table, lock: Lock) -> None:
         _check_distinct(root, key, "name", (package.name for package in packages))
         for number, package in enumerate(packages):
             for index, file in enumerate(package.files):
-                _check_target(root, f"{key}[{number}].files[{index}].targets", file.targets, lock)
+                place = f"{key}[{number}].files[{index}].targets"
+                _check_target(root, place, file.targets, lock)
+                earlier = {target for other in package.files[:index] for target in other.targets}
+                for target in sorted(earlier.intersection(file.targets)):
+                    root.fault(place, f"another file of {package.name} is for {target} already")
 
 
 def _check_system(root: Table, lock: Lock) -> None:

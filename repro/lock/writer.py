@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from repro.lock.body import SEPARATOR
 from repro.lock.evidence_writer import in_order, render_evidence
+from repro.lock.metric import Metric
 from repro.lock.model import (
     SCHEMA_VERSION,
     Environment,
     Lock,
     LockedFile,
-    Metric,
     Package,
     PackageFile,
     Policy,
@@ -144,11 +144,13 @@ def _surroundings(environment: Environment, policy: Policy) -> Iterator[str]:
             "memory": policy.memory,
             "allow-patch-drift": policy.allow_patch_drift,
             "metrics-files": policy.metrics_files,
+            "metrics-exclude": policy.metrics_exclude or None,
         },
     )
 
 
 def _metric(metric: Metric) -> str:
+    tolerance = metric.tolerance
     return table(
         "[metrics]",
         {
@@ -156,9 +158,17 @@ def _metric(metric: Metric) -> str:
             "value": metric.value,
             "source": metric.source,
             "direction": metric.direction,
-            "absolute": metric.tolerance.absolute,
-            "relative": metric.tolerance.relative,
+            "absolute": tolerance.absolute,
+            "relative": tolerance.relative,
+            "ulp": tolerance.ulp,
+            "digits": tolerance.digits,
+            "samples": tolerance.samples,
+            "flips": tolerance.flips or None,
+            "band": tolerance.band or None,
             "accept-improvement": metric.accept_improvement or None,
+            "min": metric.gates.minimum,
+            "max": metric.gates.maximum,
+            "runs": metric.runs or None,
         },
     )
 

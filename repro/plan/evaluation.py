@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 
 from repro.digest import Digest
-from repro.lock import Environment, Lock
+from repro.lock import Environment, Lock, Metric
 from repro.plan import layout
 from repro.runner.documents import Evaluation, ExpectedMetric, StagedFile
 
@@ -24,22 +24,33 @@ def make_evaluation(lock: Lock, lock_digest: Digest) -> Evaluation:
         timeout=lock.policy.timeout,
         cell_timeout=lock.policy.cell_timeout,
         metrics_files=lock.policy.metrics_files,
-        metrics=tuple(
-            ExpectedMetric(
-                metric.name,
-                metric.value,
-                metric.direction,
-                metric.tolerance.absolute,
-                metric.tolerance.relative,
-                metric.accept_improvement,
-            )
-            for metric in lock.metrics
-        ),
+        metrics_exclude=lock.policy.metrics_exclude,
+        metrics=tuple(map(expected_metric, lock.metrics)),
         files=tuple(
             StagedFile(file.path, file.role, file.sha256.hex, file.size, file.executable, file.mount)
             for file in lock.files
         ),
         directories=tuple(sorted({str(PurePosixPath(path).parent) for path in lock.outputs} - {"."})),
+    )
+
+
+def expected_metric(metric: Metric) -> ExpectedMetric:
+    """A locked metric as the runner compares it."""
+    tolerance = metric.tolerance
+    return ExpectedMetric(
+        name=metric.name,
+        value=metric.value,
+        direction=metric.direction,
+        absolute=tolerance.absolute,
+        relative=tolerance.relative,
+        accept_improvement=metric.accept_improvement,
+        ulp=tolerance.ulp,
+        digits=tolerance.digits,
+        samples=tolerance.samples,
+        flips=tolerance.flips,
+        band=metric.band,
+        minimum=metric.gates.minimum,
+        maximum=metric.gates.maximum,
     )
 
 

@@ -3,55 +3,27 @@
 from __future__ import annotations
 
 import json
-import math
-import struct
-from dataclasses import asdict, dataclass, field
-from typing import Any, Union
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from .values import Value, decode_value, encode_value, same_bits
+
+__all__ = [
+    "CellRun",
+    "Evaluation",
+    "ExpectedMetric",
+    "Failure",
+    "MeasuredMetric",
+    "RunRecord",
+    "StagedFile",
+    "Value",
+    "decode_value",
+    "encode_value",
+    "same_bits",
+]
 
 EVALUATION_SCHEMA = "repro.evaluation/1"
 RECORD_SCHEMA = "repro.run/1"
-
-Value = Union[float, int, bool, str]
-
-
-def encode_value(value: Value) -> dict[str, str]:
-    """A metric's value as JSON that loses nothing: its type and its text (floats by `repr`, which reads back exactly).
-
-    Raises TypeError for anything but float, int, bool and str.
-    """
-    if isinstance(value, bool):
-        return {"type": "bool", "text": "true" if value else "false"}
-    for kind in (int, float, str):
-        if isinstance(value, kind):
-            return {"type": kind.__name__, "text": kind.__repr__(value) if kind is not str else str(value)}
-    msg = f"a metric can't be a {type(value).__name__}"
-    raise TypeError(msg)
-
-
-def decode_value(data: dict[str, str]) -> Value:
-    """The inverse of `encode_value`. Raises ValueError for an unknown type or text that doesn't fit it."""
-    kind, text = data["type"], data["text"]
-    if kind == "bool" and text in ("true", "false"):
-        return text == "true"
-    if kind == "int":
-        return int(text)
-    if kind == "float":
-        return float(text)
-    if kind == "str":
-        return text
-    msg = f"not a metric value: {data!r}"
-    raise ValueError(msg)
-
-
-def same_bits(left: Value, right: Value) -> bool:
-    """Whether two values are the same type and, for floats, the same 64 bits; any NaN equals any NaN."""
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, float) and isinstance(right, float):
-        if math.isnan(left) or math.isnan(right):
-            return math.isnan(left) and math.isnan(right)
-        return struct.pack("<d", left) == struct.pack("<d", right)
-    return left == right
 
 
 @dataclass(frozen=True)
@@ -71,7 +43,25 @@ class StagedFile:
 
 @dataclass(frozen=True)
 class ExpectedMetric:
-    """A baseline: its value and how far a measured one may be from it (see `repro.lock.Metric`)."""
+    """A baseline: its value, how far a measured one may be from it, and its gates (see `repro.lock.Metric`).
+
+    Inside any one of the tolerances is enough; with none of them it is exact.
+
+    Attributes:
+        name: Of the metric.
+        value: Exact value on the laptop.
+        direction: "higher" or "lower" is better, or None.
+        absolute: Largest distance, in the metric's unit.
+        relative: Largest distance, as a share of the value.
+        accept_improvement: Whether a move beyond the tolerance passes when it is for the better.
+        ulp: Largest distance in units in the last place of 64-bit floats.
+        digits: Digits after the point that were printed: one unit of the last one may differ.
+        samples: How many samples the value counts, or is a share of.
+        flips: How many of them may come out otherwise.
+        band: Values of several runs on the laptop: their prediction interval is the tolerance.
+        minimum: Gate: the least that passes, whatever the baseline.
+        maximum: Gate: the most that passes.
+    """
 
     name: str
     value: Value
@@ -79,6 +69,26 @@ class ExpectedMetric:
     absolute: float | None = None
     relative: float | None = None
     accept_improvement: bool = False
+    ulp: int | None = None
+    digits: int | None = None
+    samples: int | None = None
+    flips: int = 0
+    band: tuple[float, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def to_data(self) -> dict[str, Any]:
+        """For JSON. What locks before 1.3 can't say is left out where it says nothing: their evaluations stay."""
+        data = {**asdict(self), "value": encode_value(self.value)}
+        return {key: one for key, one in data.items() if key not in _LATER or one != _LATER[key]}
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> ExpectedMetric:
+        """The inverse. Raises KeyError and TypeError for another shape, ValueError for a value that is none."""
+        return cls(**{**data, "value": decode_value(data["value"]), "band": tuple(data.get("band", ()))})
+
+
+_LATER: dict[str, Any] = {one.name: one.default for one in fields(ExpectedMetric)[6:]}  # after accept_improvement
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,7 @@ class Evaluation:
         timeout: Seconds for everything, or None.
         cell_timeout: Seconds for one cell, or None.
         metrics_files: Files, relative to the project root, that the run writes metrics to.
+        metrics_exclude: Globs of metrics that don't count; empty during capture.
         metrics: Baselines; empty during capture.
         files: Files to stage; empty during capture, which runs in place.
         directories: Folders, relative to the project root, that the run writes into and may expect to find.
@@ -114,12 +125,15 @@ class Evaluation:
     metrics: tuple[ExpectedMetric, ...] = ()
     files: tuple[StagedFile, ...] = ()
     directories: tuple[str, ...] = ()
+    metrics_exclude: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """Canonical bytes: sorted keys, compact, ASCII, one newline at the end."""
         data = asdict(self)
         data["schema"] = EVALUATION_SCHEMA
-        data["metrics"] = [{**asdict(metric), "value": encode_value(metric.value)} for metric in self.metrics]
+        data["metrics"] = [metric.to_data() for metric in self.metrics]
+        if not self.metrics_exclude:
+            del data["metrics_exclude"]  # as before lock 1.3
         return _canonical(data)
 
     @classmethod
@@ -129,9 +143,8 @@ class Evaluation:
         try:
             data["args"] = tuple(data["args"])
             data["metrics_files"] = tuple(data["metrics_files"])
-            data["metrics"] = tuple(
-                ExpectedMetric(**{**metric, "value": decode_value(metric["value"])}) for metric in data["metrics"]
-            )
+            data["metrics_exclude"] = tuple(data.get("metrics_exclude", ()))
+            data["metrics"] = tuple(ExpectedMetric.from_data(metric) for metric in data["metrics"])
             data["files"] = tuple(StagedFile(**file) for file in data["files"])
             data["directories"] = tuple(data["directories"])
             return cls(**data)
@@ -145,12 +158,19 @@ class MeasuredMetric:
     """A metric that the run reported.
 
     `source` is a file path, `cell:<n>`, `scrapbook:<n>`, `display:<n>` or `printed:<n>`, n being the code cell's number
-    from 1, or `mlflow:<place>` or `tensorboard:<place>`.
+    from 1, or `mlflow:<place>` or `tensorboard:<place>`. `digits` is how many were printed after the point, of a float
+    in what was printed, less the exponent; else None.
     """
 
     name: str
     value: Value
     source: str
+    digits: int | None = None
+
+    def to_data(self) -> dict[str, Any]:
+        """For JSON; `digits` only where there are some."""
+        data = {"name": self.name, "value": encode_value(self.value), "source": self.source}
+        return data if self.digits is None else {**data, "digits": self.digits}
 
 
 @dataclass(frozen=True)
@@ -201,6 +221,9 @@ class RunRecord:
         packages: Normalised name → version, as the evaluation's interpreter sees them.
         machine: `platform`, `processor`, `cpus`, `memory_limit` and the like, for people.
         libraries: Libraries with thread pools that were loaded: `name`, `file`, `version`, `kernel`, `threads` of each.
+        experiment: What was set otherwise than the lock says (see `experiment`): then it verifies nothing. Else None.
+        settings: How the interpreter was set: `build`, `locale`, `time zone`, `hash seed`, `$NAME` for variables that
+            steer numbers, and what numerical packages chose for this CPU (see `asked` and hook/repro_libraries.py).
     """
 
     lock_digest: str = ""
@@ -214,12 +237,14 @@ class RunRecord:
     packages: dict[str, str] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
     libraries: tuple[dict[str, Any], ...] = ()
+    experiment: dict[str, Any] | None = None
+    settings: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """The record as JSON, sorted keys."""
         data = asdict(self)
         data["schema"] = RECORD_SCHEMA
-        data["metrics"] = [{**asdict(metric), "value": encode_value(metric.value)} for metric in self.metrics]
+        data["metrics"] = [metric.to_data() for metric in self.metrics]
         return _canonical(data)
 
     @classmethod

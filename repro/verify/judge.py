@@ -1,6 +1,6 @@
 """From what a run left to an outcome. Pure: no engine, no disk, no clock."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
@@ -10,11 +10,12 @@ from repro.engines.model import RunOutcome
 from repro.errors import ExitCode, InfrastructureError
 from repro.lock import Lock
 from repro.plan.evaluation import make_evaluation
-from repro.runner import compare as rules
 from repro.runner.compare import Comparison, compare
-from repro.runner.documents import Failure, RunRecord, Value
+from repro.runner.documents import Failure, RunRecord
 from repro.runner.exitcodes import exit_code
+from repro.runner.gates import GateResult, judge_gates
 from repro.verify.model import Finding, Outcome, RunSummary
+from repro.verify.reasons import reason_and_cure, remarks
 
 _KILLED = 137
 _LOG_LINES = 30
@@ -34,6 +35,7 @@ class Judgement:
     fix: str | None = None
     metrics: tuple[Comparison, ...] = ()
     findings: tuple[Finding, ...] = ()
+    gates: tuple[GateResult, ...] = ()
 
 
 def judge(lock: Lock, digest: Digest, target: str, run: RunOutcome, record: RunRecord | None) -> Judgement:
@@ -123,6 +125,8 @@ def _foreign(lock: Lock, digest: Digest, target: str, record: RunRecord) -> Iter
             "the record of the run is of another lock",
             (f"expected: {digest}", f"found:    {record.lock_digest or 'none'}"),
         )
+    if record.experiment is not None:
+        yield Finding("record", "error", "the record is of an experiment, which verifies nothing")
     told = record.failure is None
     if record.packages or told:
         yield from _packages(lock, target, record.packages)
@@ -188,83 +192,14 @@ def _failed(failure: Failure, run: RunOutcome, findings: tuple[Finding, ...]) ->
 def _compared(
     lock: Lock, digest: Digest, run: RunOutcome, record: RunRecord, foreign: tuple[Finding, ...]
 ) -> Judgement:
-    comparisons = tuple(compare(make_evaluation(lock, digest).metrics, record.metrics))
-    outcome = Outcome.of(exit_code(None, comparisons))
-    reason, fix = _REASONS[outcome](comparisons)
-    findings = (*foreign, *_notes(record), *_remarks(comparisons, run))
-    return Judgement(outcome, reason, fix, comparisons, findings)
+    expected = make_evaluation(lock, digest).metrics
+    comparisons = tuple(compare(expected, record.metrics))
+    gates = tuple(judge_gates(expected, record.metrics))
+    outcome = Outcome.of(exit_code(None, comparisons, gates))
+    reason, fix = reason_and_cure(outcome, comparisons, gates)
+    findings = (*foreign, *_notes(record), *remarks(lock, comparisons, run))
+    return Judgement(outcome, reason, fix, comparisons, findings, gates)
 
 
 def _notes(record: RunRecord) -> Iterator[Finding]:
     return (Finding("run", "warning", warning) for warning in record.warnings)
-
-
-def _remarks(comparisons: Iterable[Comparison], run: RunOutcome) -> Iterator[Finding]:
-    """What doesn't decide but should be seen."""
-    if run.oom_killed:
-        yield Finding("memory", "warning", "a process of the evaluation was killed for want of memory")
-    for item in comparisons:
-        if item.status == rules.IMPROVED and item.passed:
-            yield Finding("improved", "warning", f"{item.name} is better than the baseline: make sure it isn't leakage")
-        elif item.status == rules.EXTRA:
-            yield Finding("extra", "info", f"{item.name} is not in the lock: nothing to compare it with")
-        elif item.status == rules.SAME and _is_nan(item.measured):
-            yield Finding("nan", "info", f"{item.name} is NaN, here as on the laptop")
-
-
-def _is_nan(value: Value | None) -> bool:
-    return isinstance(value, float) and value != value  # noqa: PLR0124 - what makes a NaN
-
-
-def _verified(comparisons: Sequence[Comparison]) -> tuple[str, str | None]:
-    compared = _baselines(comparisons)
-    same = sum(item.status == rules.SAME for item in compared)
-    if same == len(compared):
-        return f"{_count(same, 'metric')} as on the laptop, bit for bit", None
-    return f"{_count(len(compared), 'metric')} as on the laptop: {same} bit for bit, the others as tolerated", None
-
-
-def _mismatch(comparisons: Sequence[Comparison]) -> tuple[str, str | None]:
-    compared = _baselines(comparisons)
-    moved = _moved(compared)
-    fix = (
-        "Look for what differs (seeds, hardware, clock); if the difference is harmless, "
-        "allow it with a tolerance in repro.toml and capture again."
-    )
-    return f"{len(moved)} of {_count(len(compared), 'metric')} moved: {', '.join(moved)}", fix
-
-
-def _not_comparable(comparisons: Sequence[Comparison]) -> tuple[str, str | None]:
-    compared = _baselines(comparisons)
-    if not compared:
-        return "the lock has no metric, so there is nothing to compare", "Capture again with a metric to compare."
-    missing = [item.name for item in compared if item.status == rules.MISSING]
-    typed = [item for item in compared if item.status == rules.TYPE]
-    parts = [f"{', '.join(missing)} missing"] if missing else []
-    parts += [f"{item.name} is {_type(item.measured)} instead of {_type(item.baseline)}" for item in typed]
-    moved = _moved(compared)
-    parts += [f"{', '.join(moved)} moved"] if moved else []
-    return "; ".join(parts), "The evaluation must report every metric of the lock, with the same type, in every run."
-
-
-_REASONS = {
-    Outcome.VERIFIED: _verified,
-    Outcome.MISMATCH: _mismatch,
-    Outcome.NOT_COMPARABLE: _not_comparable,
-}
-
-
-def _moved(comparisons: Iterable[Comparison]) -> list[str]:
-    return [item.name for item in comparisons if not item.passed and item.status in (rules.MOVED, rules.IMPROVED)]
-
-
-def _baselines(comparisons: Iterable[Comparison]) -> list[Comparison]:
-    return [item for item in comparisons if item.status != rules.EXTRA]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _type(value: Value | None) -> str:
-    return type(value).__name__

@@ -9,6 +9,7 @@ from repro.lock import (
     Column,
     Environment,
     Evidence,
+    Gates,
     ImageOptions,
     Lock,
     LockedFile,
@@ -91,14 +92,18 @@ def full_lock() -> Lock:
             glibc="2.36",
         ),
         environment=Environment("Europe/Berlin", "C.UTF-8", 4, {"PYTHONHASHSEED": "0", "MODE": 'say "hi"\n\x7f'}),
-        policy=Policy(3600.0, 60.0, 4 << 30, allow_patch_drift=False, metrics_files=("metrics.json",)),
+        policy=Policy(3600.0, 60.0, 4 << 30, False, ("metrics.json",), metrics_exclude=("*_time",)),
         metrics=(
             Metric("auc", 0.1 + 0.2, "metrics.json", "higher", Tolerance(1e-9, 1e-6), accept_improvement=True),
             Metric("broken", float("nan"), "cell:3"),
             Metric("floor", float("-inf"), "cell:3"),
+            Metric("hits", 3, "cell:3", tolerance=Tolerance(band=True), runs=(4.5, -0.0, 3)),
             Metric("label", "größer", "cell:3"),
+            Metric("loss", 0.25, "cell:3", tolerance=Tolerance(ulp=4), gates=Gates(-1.5, 2.0), runs=(1, "none", True)),
             Metric("n", 10**18, "cell:3"),
             Metric("ok", value=True, source="cell:3"),
+            Metric("printed", 0.5, "printed:3", tolerance=Tolerance(digits=2)),
+            Metric("share", 0.75, "x.json", tolerance=Tolerance(samples=4, flips=1), gates=Gates(0.5), runs=(0.75,)),
             Metric("zero", -0.0, "display:4"),
         ),
         files=(
@@ -167,9 +172,21 @@ def evidence() -> Evidence:
     )
 
 
+def lock_1_2() -> Lock:
+    """The same without what format 1.3 added."""
+    lock = full_lock()
+    policy = replace(lock.policy, metrics_exclude=())
+    return replace(
+        lock, policy=policy, metrics=tuple(metric for metric in lock.metrics if metric.name not in _SINCE_1_3)
+    )
+
+
+_SINCE_1_3 = {"hits", "loss", "printed", "share"}
+
+
 def lock_1_1() -> Lock:
     """The same without what format 1.2 added."""
-    lock = full_lock()
+    lock = lock_1_2()
     files = tuple(replace(file, mount=False, source=None) for file in lock.files)
     packages = tuple(replace(package, patched=()) for package in lock.packages)
     subject = replace(lock.subject, root=None)

@@ -13,10 +13,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.errors import IntegrityError, UsageError
-from repro.lock import Evidence, ImageOptions, Lock, Metric, load_lock, lock_body, parse_lock, render_body, render_lock
+from repro.lock import (
+    Evidence,
+    Gates,
+    ImageOptions,
+    Lock,
+    Metric,
+    Tolerance,
+    load_lock,
+    lock_body,
+    parse_lock,
+    render_body,
+    render_lock,
+)
 from repro.lock.model import SCHEMA_VERSION
 from repro.lock.writer import canonical
-from tests.lock.samples import full_lock, lock_1_1, plain_lock, predicted_image, system_package
+from tests.lock.samples import full_lock, lock_1_1, lock_1_2, plain_lock, predicted_image, system_package
+
+_SIX_FILE = next(
+    line for line in render_lock(full_lock()).decode().splitlines(keepends=True) if '"six-1.0-py3-none-any.whl"' in line
+)
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -35,7 +51,7 @@ def test_every_version_ever_written_is_still_read() -> None:
 
 
 def test_the_text_of_a_full_lock_is_the_one_on_record() -> None:
-    assert render_lock(full_lock()).decode() == (FIXTURES / "lock-1.2.toml").read_text(encoding="utf-8")
+    assert render_lock(full_lock()).decode() == (FIXTURES / "lock-1.3.toml").read_text(encoding="utf-8")
 
 
 def test_a_lock_of_format_1_0_has_the_later_fields_at_their_defaults() -> None:
@@ -64,6 +80,23 @@ def test_fields_of_format_1_2_are_unknown_to_1_1(field: str) -> None:
     body = lock_body((FIXTURES / "lock-1.1.toml").read_bytes()).decode()
     with pytest.raises(IntegrityError, match=r": unknown field"):
         parse_lock(f"{body}\n{field}\n".encode())
+
+
+def test_a_lock_of_format_1_2_has_the_later_fields_at_their_defaults() -> None:
+    """Nothing said exact when it was written, and says so for good."""
+    lock, _ = load_lock(FIXTURES / "lock-1.2.toml")
+    assert {metric.tolerance for metric in lock.metrics} == {Tolerance(), Tolerance(1e-9, 1e-6)}
+    assert all(metric.gates == Gates() and metric.runs == () for metric in lock.metrics)
+    assert render_lock(lock) == render_lock(lock_1_2())
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+@pytest.mark.parametrize("field", ["ulp = 1", "digits = 2", "samples = 9", "band = false", "min = 0.9", "runs = [1.0]"])
+def test_fields_of_format_1_3_are_unknown_before(version: str, field: str) -> None:
+    body = lock_body((FIXTURES / f"lock-{version}.toml").read_bytes()).decode()
+    with pytest.raises(IntegrityError) as caught:
+        parse_lock(body.replace("direction = ", f"{field}\ndirection = ", 1).encode())
+    assert caught.value.problems == (f"metrics[0].{field.partition(' ')[0]}: unknown field",)
 
 
 def test_a_profile_of_a_file_that_is_not_locked_is_refused() -> None:
@@ -116,6 +149,46 @@ def test_the_order_of_what_was_found_does_not_matter() -> None:
             predicted=shuffled(lock.predicted),
         )
         assert render_lock(other) == render_lock(lock)
+
+
+_FINITE = st.floats(allow_nan=False, allow_infinity=False)
+_SIZES = st.none() | st.integers(1, 10**9)
+_VALUES = st.floats(allow_nan=False) | st.integers(-(10**18), 10**18) | st.booleans() | st.text(min_size=1)
+_METRICS = st.builds(
+    Metric,
+    st.text(min_size=1),
+    _VALUES,
+    st.text(min_size=1),
+    st.sampled_from([None, "higher", "lower"]),
+    st.builds(
+        Tolerance,
+        st.none() | st.floats(0, 1e9),
+        st.none() | st.floats(0, 1),
+        _SIZES,
+        st.none() | st.integers(-300, 300),
+        st.integers(1, 10**9),
+        st.integers(0, 10**9),
+    ),
+    st.booleans(),
+    st.builds(Gates, st.none() | _FINITE, st.none() | _FINITE),
+    st.lists(_VALUES, max_size=4).map(tuple),
+)
+
+
+@given(_METRICS)
+@settings(deadline=None, max_examples=100)
+def test_everything_about_a_metric_survives(metric: Metric) -> None:
+    (read,) = parse_lock(render_lock(replace(full_lock(), metrics=(metric,)))).metrics
+    assert repr(read) == repr(metric)
+
+
+@given(st.lists(st.floats(-1e100, 1e100) | st.integers(-(10**15), 10**15), min_size=3, max_size=6))
+@settings(deadline=None, max_examples=50)
+def test_the_runs_of_a_band_survive(values: list[float | int]) -> None:
+    metric = Metric("m", values[0], "x", tolerance=Tolerance(band=True), runs=tuple(values[1:]))
+    (read,) = parse_lock(render_lock(replace(full_lock(), metrics=(metric,)))).metrics
+    assert repr(read) == repr(metric)
+    assert repr(read.band) == repr(tuple(map(float, values)))
 
 
 @given(st.floats())
@@ -200,6 +273,18 @@ def _edited(old: str, new: str) -> bytes:
         ('path = "models/m.ubj"', 'path = "src/features.py"', "files[3].path: comes twice"),
         ('name = "floor"', 'name = "auc"', "metrics[2].name: comes twice"),
         ('name = "six"', 'name = "numpy"', "packages[2].name: comes twice"),
+        (_SIX_FILE, _SIX_FILE * 2, "packages[2].files[1].targets: another file of six is for linux/amd64 already"),
+        ("band = true\n", "band = 1\n", "metrics[3].band: must be true or false"),
+        ("runs = [4.5, -0.0, 3]", "runs = [4.5]", "metrics[3].band: needs numbers as value and runs, at least 3"),
+        ("runs = [4.5, -0.0, 3]", "runs = [4.5, nan]", "metrics[3].band: needs numbers as value and runs"),
+        ("runs = [4.5, -0.0, 3]", "runs = [4.5, 1e200]", "metrics[3].band: needs numbers as value and runs"),
+        ("runs = [4.5, -0.0, 3]", "runs = [4.5, []]", "metrics[3].runs.1: must be a scalar"),
+        ("runs = [4.5, -0.0, 3]", "runs = 4.5", "metrics[3].runs: must be an array of scalars"),
+        ("samples = 4", "samples = 0", "metrics[9].samples: must be at least 1"),
+        ("samples = 4\n", "", "metrics[9].flips: needs samples"),
+        ("ulp = 4", "ulp = 4.0", "metrics[5].ulp: must be an integer"),
+        ("digits = 2", "digits = 301", "metrics[8].digits: must be between -300 and 300"),
+        ("max = 2.0", "max = inf", "metrics[5].max: must be a finite number"),
         ('targets = ["linux/amd64"]', "targets = []", "targets: must name at least one platform"),
         ('targets = ["linux/amd64"]', 'targets = ["linux/vax"]', "targets[0]: must be linux/amd64 or linux/arm64"),
         ('targets = ["linux/amd64"]', 'targets = ["linux/arm64"]', "packages[0].files[0].targets: the lock is not for"),
@@ -281,7 +366,7 @@ def test_a_truncated_digest_is_named() -> None:
 @pytest.mark.parametrize("version", ['"2.0"', '"0.9"', "1.0", '"one"', '"1"'])
 def test_an_unknown_major_version_is_refused(version: str) -> None:
     with pytest.raises(IntegrityError, match="format"):
-        parse_lock(_edited('version = "1.2"', f"version = {version}"))
+        parse_lock(_edited('version = "1.3"', f"version = {version}"))
 
 
 def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
@@ -300,7 +385,7 @@ def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
         def start(self, title: str, total: float | None = None, unit: str = "items") -> None:
             raise AssertionError(title, total, unit)
 
-    data = _edited('version = "1.2"', 'version = "1.7"').replace(b"rerun = true", b"rerun = true\nsoon = 1")
+    data = _edited('version = "1.3"', 'version = "1.7"').replace(b"rerun = true", b"rerun = true\nsoon = 1")
     progress = Warned()
     lock = parse_lock(data, progress=progress)
     assert isinstance(lock, Lock)
@@ -313,8 +398,8 @@ def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
     [
         ("size = 10\n", f"size = {'9' * 5000}\n"),
         ("size = 10\n", f"size = {'[' * 5000}\n"),
-        ('version = "1.2"', f'version = "1.{"9" * 5000}"'),
-        ('version = "1.2"', f'version = "{"9" * 5000}.0"'),
+        ('version = "1.3"', f'version = "1.{"9" * 5000}"'),
+        ('version = "1.3"', f'version = "{"9" * 5000}.0"'),
     ],
     ids=["integer", "nesting", "minor version", "major version"],
 )

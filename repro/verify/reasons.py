@@ -1,0 +1,103 @@
+"""A comparison and its gates in words: the verdict's reason and cure, and what should be seen beside them. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from repro.engines.model import RunOutcome
+from repro.lock import Lock
+from repro.runner import compare as rules
+from repro.runner.compare import Comparison
+from repro.runner.documents import Value
+from repro.runner.gates import GateResult, gate_text
+from repro.verify.model import Finding, Outcome
+
+
+def reason_and_cure(
+    outcome: Outcome, comparisons: Sequence[Comparison], gates: Sequence[GateResult]
+) -> tuple[str, str | None]:
+    """One sentence that says why a run that ended well came to this outcome, and what to do about it."""
+    compared = [item for item in comparisons if item.status != rules.EXTRA]
+    failed = [gate_text(gate) for gate in gates if not gate.passed]
+    if outcome is Outcome.NOT_COMPARABLE:
+        return _not_comparable(compared)
+    if outcome is Outcome.VERIFIED:
+        return _agreement(compared), None
+    moved = _moved(compared)
+    if moved:
+        number = f"{len(moved)} of {_count(len(compared), 'metric')} moved: {', '.join(moved)}"
+        return "; ".join([number, *failed]), _MOVED
+    return f"{_agreement(compared)}, but {'; '.join(failed)}", _UNDER_A_GATE
+
+
+_MOVED = (
+    "Look for what differs (seeds, hardware, clock); if the difference is harmless, "
+    "allow it with a tolerance in repro.toml and capture again."
+)
+_UNDER_A_GATE = (
+    "The image does what the laptop did; the model isn't as good as its gate asks. Change the model, "
+    "or the gate in repro.toml, and capture again."
+)
+
+
+def remarks(lock: Lock, comparisons: Sequence[Comparison], run: RunOutcome) -> Iterator[Finding]:
+    """What doesn't decide but should be seen."""
+    if run.oom_killed:
+        yield Finding("memory", "warning", "a process of the evaluation was killed for want of memory")
+    yield from _extra([item.name for item in comparisons if item.status == rules.EXTRA])
+    runs = {metric.name: len(metric.band) for metric in lock.metrics if metric.band}
+    for item in comparisons:
+        if item.status == rules.IMPROVED:
+            yield Finding(
+                "improved",
+                "warning",
+                f"{item.name} is better than the baseline, and nothing says why: make sure it isn't leakage",
+            )
+        elif item.status == rules.SAME and _is_nan(item.measured):
+            yield Finding("nan", "warning", f"{item.name} is NaN, here as on the laptop: NaN equals NaN")
+        if item.name in runs:
+            yield Finding("band", "info", _BAND.format(item.name, runs[item.name]), (f"band: {item.rule}",))
+
+
+def _extra(names: Sequence[str]) -> Iterator[Finding]:
+    if len(names) == 1:
+        yield Finding("extra", "warning", f"{names[0]} is not in the lock: nothing to compare it with")
+    elif names:
+        message = f"{len(names)} metrics are not in the lock: nothing to compare them with"
+        yield Finding("extra", "warning", message, tuple(names))
+
+
+_BAND = "{} is not deterministic: it is judged by the 99 % prediction interval of {} runs on the laptop"
+
+
+def _agreement(compared: Sequence[Comparison]) -> str:
+    same = sum(item.status == rules.SAME for item in compared)
+    if same == len(compared):
+        return f"{_count(same, 'metric')} as on the laptop, bit for bit"
+    return f"{_count(len(compared), 'metric')} as on the laptop: {same} bit for bit, the others as tolerated"
+
+
+def _not_comparable(compared: Sequence[Comparison]) -> tuple[str, str | None]:
+    if not compared:
+        return "the lock has no metric, so there is nothing to compare", "Capture again with a metric to compare."
+    missing = [item.name for item in compared if item.status == rules.MISSING]
+    typed = [item for item in compared if item.status == rules.TYPE]
+    parts = [f"{', '.join(missing)} missing"] if missing else []
+    parts += [f"{item.name} is {_type(item.measured)} instead of {_type(item.baseline)}" for item in typed]
+    moved = _moved(compared)
+    parts += [f"{', '.join(moved)} moved"] if moved else []
+    return "; ".join(parts), "The evaluation must report every metric of the lock, with the same type, in every run."
+
+
+def _moved(compared: Iterable[Comparison]) -> list[str]:
+    return [item.name for item in compared if not item.passed and item.status in (rules.MOVED, rules.IMPROVED)]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _type(value: Value | None) -> str:
+    return type(value).__name__
+
+
+def _is_nan(value: Value | None) -> bool:
+    return isinstance(value, float) and value != value  # noqa: PLR0124 - what makes a NaN
