@@ -30,14 +30,14 @@ def nearest_lock(start: Path) -> Path | None:
     return next((folder / NAME for folder in folders if (folder / NAME).is_file()), None)
 
 
-def lock_path(named: Path | None) -> Path:
-    """The named lock, else the nearest. Raises UsageError when there is none."""
+def lock_path(named: Path | None, how: str = "name it with --file") -> Path:
+    """The named lock, else the nearest. Raises UsageError, which says how to name one, when there is none."""
     found = named or nearest_lock(Path.cwd())
     if found is None:
         raise UsageError(
             "there is no repro.lock here or in any directory above",
             where=str(Path.cwd()),
-            fix="Write one with `repro capture NOTEBOOK`, or name it with --file.",
+            fix=f"Write one with `repro capture NOTEBOOK`, or {how}.",
         )
     return found
 

@@ -7,11 +7,12 @@ import click
 from repro.cli.console import Console
 from repro.cli.locks import choose_lock
 from repro.cli.parameters import PATH, duration, size
-from repro.cli.reports import reported
+from repro.cli.reports import report_option, reported, scratch
 from repro.cli.settings import Settings, common, json_option
 from repro.engines.model import Engine
 from repro.engines.select import BUBBLEWRAP, ENGINES, find_engine
 from repro.progress import Progress
+from repro.report.dossier import gather
 from repro.report.formats import parse_report, write_reports
 from repro.report.terminal import verdict_text
 from repro.verify.document import render_verdict
@@ -23,7 +24,14 @@ from repro.verify.stage import verify
 @click.option("--lock", "named", type=PATH, help="The lock to judge by; the nearest repro.lock otherwise.")
 @click.option("--baked-lock", is_flag=True, help="Judge by the lock in the image, even if there is one here.")
 @click.option("--data", type=PATH, help="Where files are that the image lacks; the lock's folder otherwise.")
-@click.option("--report", "reports", multiple=True, metavar="FORMAT=PATH", help="Also write a report: json=PATH.")
+@report_option
+@click.option(
+    "--runs",
+    type=click.IntRange(1, 100),
+    default=1,
+    metavar="N",
+    help="Run the evaluation N times: tells a metric that moved from one that is not the same twice.",
+)
 @click.option("--timeout", type=duration, help="Stop the run after this: 90, 10m, 2h.")
 @click.option("--memory", type=size, help="Most memory for the run: 512m, 4g.")
 @click.option("--engine", "wanted", type=click.Choice(ENGINES), help="What runs the image; found by itself otherwise.")
@@ -37,6 +45,7 @@ def command(
     named: Path | None,
     data: Path | None,
     reports: tuple[str, ...],
+    runs: int,
     timeout: float | None,
     memory: int | None,
     baked_lock: bool,
@@ -48,7 +57,7 @@ def command(
     3 the evaluation failed, 4 infrastructure, 5 tampered, 6 not comparable, 7 out of memory, 8 timed out.
     """
     files = [parse_report(text) for text in reports]
-    with Console(settings) as console:
+    with Console(settings) as console, scratch(wanted=bool(files)) as folder:
         with reported(image, files):
             chosen = choose_lock(named, baked=baked_lock, progress=console.progress)
             verdict = verify(
@@ -60,9 +69,13 @@ def command(
                 project=chosen.project if chosen else None,
                 progress=console.progress,
                 data=data,
+                runs=runs,
+                evidence=None if chosen else folder,
             )
+        dossier = gather(verdict, chosen.lock, chosen.project) if chosen else gather(verdict, None, None).passing()
+        verdict = dossier.verdict
         console.show(render_verdict(verdict) if settings.json else verdict_text(verdict, console.style))
-        write_reports(verdict, files)
+        write_reports(dossier, files)
     return verdict.outcome.exit_code
 
 

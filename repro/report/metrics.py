@@ -6,11 +6,13 @@ from repro.report.style import Style, printable
 from repro.runner import compare as rules
 from repro.runner.compare import Comparison
 from repro.runner.documents import Value
-from repro.runner.report import difference_text
+from repro.runner.report import difference_text, flips_text
 
 _HEADINGS = ("metric", "baseline", "measured", "difference", "tolerance", "verdict")
 _WORDS = {rules.TYPE: "other type", rules.EXTRA: "not in the lock"}
 _LONGEST_TEXT = 32
+_NEAR = 1000
+"""Up to so many floats between two values, their number says more than the difference."""
 _GAP = "  "
 _NOTHING = "—"
 
@@ -20,9 +22,9 @@ def metrics_table(comparisons: Sequence[Comparison], style: Style) -> list[str]:
     rows = [_cells(item, style) for item in comparisons]
     marks = [_mark(item, style) for item in comparisons]
     widths = [max(len(cell) for cell in column) for column in zip(_HEADINGS, *rows, strict=True)]
-    if 2 + sum(widths) + len(_GAP) * (len(widths) - 1) <= style.width:
-        return _one_line_each(rows, marks, widths, style)
-    return _two_lines_each(rows, marks, widths, style)
+    wide = 2 + sum(widths) + len(_GAP) * (len(widths) - 1) <= style.width
+    lines = (_one_line_each if wide else _two_lines_each)(rows, marks, widths, style)
+    return lines + _remarks(comparisons, style)
 
 
 def value_text(value: Value | None) -> str:
@@ -33,12 +35,35 @@ def value_text(value: Value | None) -> str:
     return text if not isinstance(value, str) or len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 2]}…'"
 
 
-def _cells(item: Comparison, style: Style) -> tuple[str, ...]:
+def verdict_word(item: Comparison) -> str:
+    """How a comparison ended, in a word or two."""
     better = item.status == rules.IMPROVED and not item.passed
-    word = "moved, better" if better else _WORDS.get(item.status, item.status)
-    rule = _NOTHING if item.status == rules.EXTRA else item.rule
-    cells = (item.name, value_text(item.baseline), value_text(item.measured), difference_text(item), rule, word)
+    return "moved, better" if better else _WORDS.get(item.status, item.status)
+
+
+def rule_cell(item: Comparison) -> str:
+    """The tolerance in words."""
+    return _NOTHING if item.status == rules.EXTRA else item.rule
+
+
+def remark(item: Comparison) -> str:
+    """What the difference means: samples that came out otherwise, or how few floats lie between; "" for nothing."""
+    if item.status == rules.SAME:
+        return ""
+    near = item.ulps if item.ulps is not None and item.ulps <= _NEAR else 0
+    return flips_text(item) or (f"{near} ulp apart" if near else "")
+
+
+def _cells(item: Comparison, style: Style) -> tuple[str, ...]:
+    values = (value_text(item.baseline), value_text(item.measured), difference_text(item))
+    cells = (item.name, *values, rule_cell(item), verdict_word(item))
     return tuple(style.text(cell) for cell in cells)
+
+
+def _remarks(comparisons: Sequence[Comparison], style: Style) -> list[str]:
+    """Lines below the table."""
+    told = [(item, remark(item)) for item in comparisons]
+    return [line for item, text in told if text for line in style.wrap(f"{item.name}: {text}", "  ")]
 
 
 def _mark(item: Comparison, style: Style) -> str:

@@ -11,13 +11,14 @@ from repro.digest import Digest
 from repro.engines.model import ImageInfo
 from repro.lock import Lock, Metric, SystemPackage
 from repro.plan import BuildPlan, BuiltImage, Deb, InlineFile, Item, ProjectFile, Unpack, Wheel
+from repro.plan.evaluation import expected_metric
 from repro.report.findings import finding_summary
 from repro.report.metrics import value_text
 from repro.report.repeats import repeat_lines
 from repro.report.style import Style, human_size, human_time
 from repro.report.terminal import finding_lines
 from repro.runner.compare import rule_text
-from repro.runner.documents import ExpectedMetric
+from repro.runner.gates import gates_of
 from repro.verify.model import Finding
 
 _SHORT = 19
@@ -211,12 +212,9 @@ def _metrics(metrics: Sequence[Metric], style: Style) -> list[str]:
 
 
 def _rule(metric: Metric) -> str:
-    rule = rule_text(
-        ExpectedMetric(
-            metric.name, metric.value, metric.direction, metric.tolerance.absolute, metric.tolerance.relative
-        )
-    )
-    return f"{rule}, {metric.direction} is better" if metric.direction else rule
+    expected = expected_metric(metric)
+    parts = [rule_text(expected), *(gate.rule for gate in gates_of(expected, metric.value))]
+    return ", ".join([*parts, f"{metric.direction} is better"] if metric.direction else parts)
 
 
 def _layers(layers: Sequence[tuple[str, str, int]], style: Style) -> list[str]:

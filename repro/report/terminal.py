@@ -1,7 +1,8 @@
-"""A verdict for a person at a terminal: what was judged, the metrics, what else was seen, and one last line."""
+"""A verdict for a person at a terminal: what was judged, the metrics, what explains them, and one last line."""
 
 from collections.abc import Iterator
 
+from repro.report.explained import cause_lines, gate_lines, runs_lines
 from repro.report.metrics import metrics_table
 from repro.report.style import Mark, Style, count, human_size, human_time
 from repro.runner.documents import Failure
@@ -19,7 +20,10 @@ def verdict_text(verdict: Verdict, style: Style) -> str:
     sections = [
         style.fields(_head(verdict)),
         metrics_table(verdict.metrics, style) if verdict.metrics else [],
+        gate_lines(verdict.gates, style),
+        runs_lines(verdict.runs, style),
         list(_run(verdict.run, style)),
+        cause_lines(verdict.causes, style),
         [line for finding in verdict.findings for line in finding_lines(finding, style)],
         style.fields([("evidence", verdict.evidence or "")]),
         style.wrap(verdict.fix, f"{style.arrow} ") if verdict.fix else [],

@@ -69,6 +69,9 @@ _SHORT = tuple(
         [MeasuredMetric("auc", 0.9537037037037036, "metrics.json"), MeasuredMetric("n", 285, "metrics.json")],
     )
 )
+EVIL = "a|b`c``d <script>alert(1)</script> &amp; **x** _y_ [z](https://e.example) ]]> @you #1\n\x1b[2J\x00\u202e\ufffe"
+"""A text that tries to be markup, a mention, a new line and a command to the terminal."""
+
 _FAILURE = Failure(
     "cell",
     "ZeroDivisionError: division by zero",
@@ -76,6 +79,24 @@ _FAILURE = Failure(
     source="scores = []\nprint(1 / len(scores))",
     traceback="Traceback (most recent call last):\n\x1b[0;31mZeroDivisionError\x1b[0m: division by zero",
 )
+
+
+def saying(text: str) -> Verdict:
+    """A verdict in which everything that a run or a person could say is this text."""
+    return verdict(
+        Outcome.MISMATCH,
+        text,
+        fix=text,
+        image=ImageSummary(text, IMAGE.id, (text,), (f"{text}@sha256:{'0' * 64}",), text, (f"sha256:{'1' * 64}",)),
+        lock=LockSummary(LOCK.digest, "file", text, baseline_rerun=True),
+        metrics=tuple(compare([ExpectedMetric(text, text)], [MeasuredMetric(text, text[1:], text)])),
+        run=RunSummary(1.0, 1, (), Failure("cell", text, 1, text, text, (text,)), (text,), text, ((text, text),)),
+        findings=(Finding("run", "warning", text, (text, "")),),
+        gates=(GateResult(text, text, text, passed=False),),
+        causes=(Cause(text, text, text, text, text, "certain", text, (text,)),),
+        runs=RunsSummary(2, (MetricRuns(text, (text,), (text, None), text),), text, (text,)),
+    )
+
 
 VERDICTS = {
     "verified": verdict(
@@ -155,6 +176,7 @@ VERDICTS = {
             ("numpy.random is not seeded",),
         ),
     ),
+    "hostile": saying(EVIL),
     "infrastructure": verdict(
         Outcome.INFRASTRUCTURE_FAILED,
         "no container engine answers",

@@ -13,6 +13,7 @@ from repro.errors import InfrastructureError, IntegrityError, UsageError
 from repro.lock import ImageOptions, parse_lock, render_body, render_lock
 from repro.plan import BuiltImage, make_plan
 from repro.report.doctor import Check, doctor_text
+from repro.report.dossier import Dossier
 from repro.report.formats import FORMATS, ReportFile, parse_report, write_reports
 from repro.report.json import build_json, capture_json, doctor_json, error_json, image_json, lock_json
 from repro.report.style import Style
@@ -85,7 +86,7 @@ def test_a_report_file_is_named_by_format_and_path(tmp_path: Path) -> None:
     path = tmp_path / "a=b" / "verdict.json"
     report = parse_report(f"json={path}")
     assert report == ReportFile("json", path)
-    write_reports(VERDICTS["verified"], [report])
+    write_reports(Dossier(VERDICTS["verified"]), [report])
     assert parse_verdict(path.read_bytes()) == VERDICTS["verified"]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_nothing_that_a_container_said_takes_effect_on_the_screen(name: str) -> 
 def test_the_last_line_says_the_outcome(name: str) -> None:
     last = verdict_text(VERDICTS[name], Style(80)).splitlines()[-1]
     assert str(VERDICTS[name].outcome).replace("-", " ") in last
-    assert VERDICTS[name].reason in last
+    assert printable(VERDICTS[name].reason) in last
     assert last.startswith("✓" if VERDICTS[name].outcome is Outcome.VERIFIED else "✗")
 
 
@@ -117,3 +118,15 @@ def test_sizes(size: int, text: str) -> None:
 )
 def test_times(seconds: float, text: str) -> None:
     assert human_time(seconds) == text
+
+
+def test_samples_that_came_out_otherwise_are_counted_below_the_table() -> None:
+    item = replace(VERDICTS["explained"].metrics[0], samples=285, flips=1, ulps=12)
+    text = verdict_text(verdict(Outcome.MISMATCH, "moved", metrics=(item,)), Style(80))
+    assert "  auc: 1 of 285 samples flipped\n" in text
+    assert "ulp" not in text
+
+
+def test_a_single_cause_is_not_a_ranking() -> None:
+    one = verdict(Outcome.MISMATCH, "moved", causes=VERDICTS["explained"].causes[:1])
+    assert "what may explain it:\n" in verdict_text(one, Style(80))
