@@ -1,0 +1,145 @@
+"""Differences between a lock and its project, as findings with a cure."""
+
+from collections.abc import Iterator, Mapping
+
+from repro.differ.check.model import Finding
+from repro.differ.model import Change, Group
+from repro.differ.tree import Tree
+
+Changes = Mapping[Group, tuple[Change, ...]]
+
+_SETTINGS: tuple[Group, ...] = ("metrics", "environment", "system", "evidence")
+_SUBJECT = frozenset({"kernel", "arguments", "root"})
+_RULED = frozenset({"role", "mount", "source"})
+"""What the settings say of a file."""
+_CONTENT = {
+    "comments": "only comments or layout differ; builds compare bytes",
+    "outputs": "only its outputs, texts or metadata differ, the code is the same; builds compare bytes",
+    "layout": "only its layout differs; builds compare bytes",
+    "content": "its content is not what was locked",
+}
+_RESTORE = "capture again if that is meant, else restore the file"
+
+
+def subject_findings(tree: Tree, changes: tuple[Change, ...]) -> Iterator[Finding]:
+    """The notebook or script: whether it can be run, by what, with what."""
+    path = tree.own.subject.path
+    for fault in tree.faults:
+        if fault.startswith(f"{path}: "):
+            yield Finding(
+                "stale", path, path, fault.removeprefix(f"{path}: "), "restore it, or capture another subject"
+            )
+    for change in changes:
+        if change.aspect in _SUBJECT:
+            what = f"{change.what}: {change.before or 'none'} is locked, and it is {change.after or 'none'} by now"
+            yield Finding("stale", path, path, what)
+
+
+def file_findings(tree: Tree, found: Changes) -> Iterator[Finding]:
+    """Locked files that are others by now, are gone, or aren't here."""
+    told = {fault.partition(": ")[0] for fault in tree.faults}
+    for change in (*found.get("code", ()), *found.get("data", ())):
+        if change.aspect not in _SUBJECT | _RULED and not (change.kind == "removed" and change.what in told):
+            yield _file(tree, change)
+    missing = {file.path for file in tree.missing}
+    for path in sorted(missing):
+        what = "it is not here, and was compared only as far as a pointer names its content"
+        yield Finding("note", path, path, what, f"repro pull {path}")
+    for fault in tree.faults:
+        path, _, problem = fault.partition(": ")
+        if path != tree.own.subject.path:
+            yield Finding("stale", path, path, problem)
+
+
+def _file(tree: Tree, change: Change) -> Finding:
+    path = change.what
+    if change.kind == "removed":
+        excluded = (tree.root / path).exists()
+        what = (
+            "the settings exclude it by now, and it is locked"
+            if excluded
+            else "it is locked, and there is no such file"
+        )
+        return Finding("stale", path, path, what, "" if excluded else _RESTORE)
+    if change.aspect == "executable":
+        return Finding("stale", path, path, f"it is {change.after}, and locked as {change.before}", _RESTORE)
+    return Finding("stale", path, path, _CONTENT[change.aspect], _RESTORE, change.details)
+
+
+def setting_findings(tree: Tree, found: Changes) -> Iterator[Finding]:
+    """What capture takes from the settings and would lock otherwise."""
+    name = "repro.toml"
+    for group in _SETTINGS:
+        for change in found.get(group, ()):
+            yield Finding("stale", name, change.what, _setting(change))
+    yield from _base(tree)
+    for change in (*found.get("code", ()), *found.get("data", ())):
+        if change.aspect in _RULED:
+            yield Finding("stale", name, change.what, _setting(change))
+    for fault in tree.settled.faults:
+        yield Finding("stale", name, fault.partition(":")[0], fault, "correct it there")
+    for note in tree.settled.notes:
+        yield Finding("note", name, note.partition(":")[0], note)
+
+
+def _base(tree: Tree) -> Iterator[Finding]:
+    """The base image and the supply of Python, where the settings name them."""
+    own, said = tree.own, tree.settled.lock
+    if own.base.reference != said.base.reference:
+        what = f"base image: {said.base.reference} is said, and {own.base.reference} is locked"
+        yield Finding("stale", "repro.toml", "base image", what)
+    if own.python.supply != said.python.supply:
+        what = f"supply of Python: {said.python.supply} is said, and {own.python.supply} is locked"
+        yield Finding("stale", "repro.toml", "supply of Python", what)
+
+
+def _setting(change: Change) -> str:
+    if change.aspect == "variable":
+        allowed = "[run] env allows it, and it is not in the lock"
+        return f"{change.what}: {allowed if change.after else 'it is in the lock, and [run] env does not allow it'}"
+    if change.kind == "removed" or not change.after:
+        return f"{change.what}: {change.before} is locked, and no longer said"
+    locked = f"{change.before} is locked" if change.before else "nothing is locked"
+    return f"{change.what}: {change.after} is said, and {locked}"
+
+
+def package_findings(found: Changes) -> Iterator[Finding]:
+    """What is installed and not what is locked."""
+    for change in found.get("python", ()):
+        if change.what == "Python" and change.aspect == "version":
+            what = f"{change.after} runs here, and {change.before} is locked"
+            yield Finding(
+                "stale", "", "Python", what, "capture again, or make the environment anew with the locked one"
+            )
+    for change in found.get("packages", ()):
+        if change.aspect != "requested":
+            yield _package(change)
+
+
+def _package(change: Change) -> Finding:
+    name = change.what
+    key = change.aspect if change.kind == "changed" else change.kind
+    what, cure = _PACKAGES[key]
+    said = what.format(before=change.before, after=change.after)
+    done = cure.format(name=name, pin=f"{name}=={change.before}")
+    return Finding("stale", "", name, said, done, change.details)
+
+
+_PACKAGES = {
+    "added": ("{after} is installed, and not locked", "pip uninstall {name}, or capture again"),
+    "removed": ("{before} is locked, and not installed", "pip install {pin}, or capture again"),
+    "version": ("{after} is installed, and {before} is locked", "pip install {pin}, or capture again"),
+    "build": (
+        "another build of {before} is installed than is locked",
+        "pip install --force-reinstall --no-deps {pin}, or capture again",
+    ),
+    "origin": (
+        "it is installed from elsewhere ({after}) than is locked ({before})",
+        "capture again, or install the locked one",
+    ),
+    "patched": (
+        "it is {after}, and locked {before}",
+        "pip install --force-reinstall --no-deps {name}, or capture again with --allow-patched {name}",
+    ),
+    "source": ("its source is not what was locked", "capture again, or restore the source"),
+}
