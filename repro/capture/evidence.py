@@ -9,9 +9,9 @@ from pathlib import Path
 from repro.capture.copies import misplaced_imports
 from repro.capture.inputs import InputReport, collect_inputs
 from repro.capture.machine import machine_of
-from repro.capture.metric_places import lasting_outputs, tracker_files
+from repro.capture.metric_places import lasting_folders, lasting_modules, lasting_outputs, tracker_files
 from repro.capture.model import Interpreter
-from repro.capture.modules import imported_modules
+from repro.capture.modules import editable_sources, imported_modules
 from repro.capture.mounts import mark_mounted, mount_warnings
 from repro.capture.outside import Outside
 from repro.capture.ownership import check_imports
@@ -20,16 +20,18 @@ from repro.capture.runs.model import Repeats
 from repro.capture.snapshot import Snapshot, take_snapshot
 from repro.capture.static_inputs import static_inputs
 from repro.capture.tracing.file_evidence import FileEvidence
-from repro.capture.tracing.observed import Observed
 from repro.capture.tracing.seen import WatchedFiles
 from repro.capture.tracing.watching import run_watched
 from repro.errors import CaptureError, EvaluationError, OutOfMemoryError, TimedOutError
+from repro.files import disk_errors
 from repro.lock import LockedFile, Machine
 from repro.progress import Progress, Task
 from repro.runner.documents import Evaluation, Failure, MeasuredMetric, RunRecord
-from repro.runner.events import CELL_FINISHED, CELL_STARTED, OUTPUT, Event, ignore
+from repro.runner.events import CELL_FINISHED, CELL_STARTED, OUTPUT, Event
 from repro.runner.execute import execute
 from repro.runner.metrics import stored_metrics
+from repro.runner.observed import Observed
+from repro.runner.stops import FULL_DISK
 from repro.runner.trace import Trace
 from repro.store.hashing import hash_files
 from repro.store.stat_cache import open_stat_cache
@@ -45,8 +47,10 @@ class Evidence:
         metrics: As reported, in order.
         files: Project files that were read, by role and sha256.
         outputs: Project-relative paths that the run wrote.
+        directories: Project-relative folders without locked files that it listed or entered.
         warnings: For the author.
         modules: Modules that the run imported, by package (`repro.capture.modules`); none where nothing was run.
+        editable: Project files that packages in editable mode were imported from; the lock has them as wheels.
         machine: What it ran on; None where nothing was run.
         observed: What else it depended on, by place and cell; nothing where nothing was run.
         repeats: How further runs differ from it; None without any.
@@ -60,6 +64,8 @@ class Evidence:
     machine: Machine | None = None
     observed: Observed = field(default_factory=Observed)
     repeats: Repeats | None = None
+    editable: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
 
 
 def gather(
@@ -89,13 +95,14 @@ def gather(
     """
     outside = Outside(interpreter, [out])
     seen = run_watched(
-        lambda tell, hooks: run_evaluation(evaluation, project.root, out, progress, tell=tell, hooks=hooks),
+        lambda hooks: run_evaluation(evaluation, project.root, out, progress, hooks=hooks),
         subject_sources(project),
         root=project.root,
         workdir=project.subject.parent,
         out=out,
         outside=outside,
         environ={**os.environ, **evaluation.environment},
+        interpreter=interpreter,
     )
     record, trace, files = seen.record, seen.trace, seen.files
     _check_imports(trace, interpreter, published, project)
@@ -104,9 +111,18 @@ def gather(
         names = ", ".join(report.only_watched)
         progress.note(f"Opened by compiled code, or by another program meanwhile, and locked: {names}")
     warnings = (*record.warnings, *report.warnings)
-    modules = imported_modules(trace, interpreter, library=packed)
-    outputs, machine = lasting_outputs(report.outputs), machine_of(record)
-    return Evidence(record.metrics, report.files, outputs, warnings, modules, machine, seen.observed)
+    modules = lasting_modules(imported_modules(trace, interpreter, library=packed))
+    return Evidence(
+        record.metrics,
+        report.files,
+        lasting_outputs(report.outputs),
+        warnings,
+        modules,
+        machine_of(record),
+        seen.observed,
+        editable=editable_sources(trace, interpreter, project.root),
+        directories=lasting_folders(report.directories),
+    )
 
 
 def gather_stored(project: Project, interpreter: Interpreter, progress: Progress) -> Evidence:
@@ -186,22 +202,18 @@ def run_evaluation(
     out: Path,
     progress: Progress,
     *,
-    tell: Callable[[Event], None] = ignore,
     hooks: Sequence[Path] = (),
 ) -> RunRecord:
-    """Execute the subject in place with a line of progress for each cell; `tell` hears of every event first.
+    """Execute the subject in place with a line of progress for each cell.
 
     Raises:
         EvaluationError: It failed; the error quotes the cell. Its subclasses tell memory and time.
         CaptureError: Its metrics can't be read.
+        InfrastructureError: What it leaves can't be written.
     """
     display = _CellDisplay(progress, evaluation)
-
-    def hear(event: Event) -> None:
-        tell(event)
-        display.show(event)
-
-    record = execute(evaluation, root, out, hear, hooks)
+    with disk_errors(out):
+        record = execute(evaluation, root, out, display.show, hooks)
     display.finish("stopped" if record.failure else "")
     if record.failure is not None:
         raise failure_error(record.failure, evaluation.path)
@@ -213,16 +225,24 @@ def failure_error(failure: Failure, subject: str) -> EvaluationError | CaptureEr
     where = subject if failure.cell is None else f"{subject}, cell {failure.cell}"
     details = "\n\n".join(part for part in (_tail(failure.source), _tail(failure.traceback)) if part)
     if failure.kind == "metrics":
-        return CaptureError(failure.message, where=subject, problems=failure.problems, details=details)
+        what = "the metrics can't be taken as they are"
+        return CaptureError(what, where=subject, problems=failure.problems, details=details, fix=_METRICS_CURE)
     kind, fix = _FAILURES.get(failure.kind, (EvaluationError, None))
     if failure.kind == "cell" and failure.cell is None:
         fix = "Make the script run by itself, then capture again; its arguments follow `--`, or [run] args."
+    if failure.message.endswith(FULL_DISK):
+        fix = "Free space on the disk that it writes to, then capture again; TMPDIR names another for temporary files."
     return kind(failure.message, where=where, problems=failure.problems, details=details, fix=fix)
 
 
+_METRICS_CURE = (
+    "A metric is a number, a truth value or a text, with one value in one run: convert what isn't, and report each "
+    "name from one place (docs/how-to/metrics.md). Then capture again."
+)
 _FAILURES: dict[str, tuple[type[EvaluationError], str | None]] = {
     "cell": (EvaluationError, "Make it run from top to bottom in a fresh kernel, then capture again."),
     "memory": (OutOfMemoryError, "Give the evaluation more memory, or let it use less."),
+    "died": (EvaluationError, "Make it run to its end by itself, without repro, then capture again."),
     "timeout": (TimedOutError, "Raise --timeout or --cell-timeout, or make the evaluation quicker."),
 }
 

@@ -1,4 +1,4 @@
-"""What Linux control groups tell: the memory limit, and whether something was killed for exceeding it."""
+"""What Linux control groups tell: limits of memory and CPU, and whether something was killed for want of memory."""
 
 from __future__ import annotations
 
@@ -31,13 +31,25 @@ def memory_limit(root: Path = _ROOT, membership: Path = Path("/proc/self/cgroup"
     return min(limits, default=None)
 
 
-def _folders(root: Path, membership: Path) -> Iterator[Path]:
+def cpu_quota(root: Path = _ROOT, membership: Path = Path("/proc/self/cgroup")) -> float | None:
+    """How many CPUs' time our control group gets at most, or None: cpu.max (v2), cpu.cfs_quota_us (v1)."""
+    quotas = []
+    for folder in _folders(root, membership, "cpu"):
+        both = _read(folder / "cpu.max").split() or [
+            _read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")
+        ]
+        if len(both) == 2 and all(word.isdigit() and int(word) for word in both):  # noqa: PLR2004 - quota and period
+            quotas.append(int(both[0]) / int(both[1]))
+    return min(quotas, default=None)
+
+
+def _folders(root: Path, membership: Path, controller: str = "memory") -> Iterator[Path]:
     """Our groups' folders: inside a container usually the root itself, elsewhere the path that /proc names."""
     for line in _read(membership).splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
-        base = root if not controllers else root / "memory"
-        if not controllers or "memory" in controllers.split(","):
+        base = root if not controllers else root / controller
+        if not controllers or controller in controllers.split(","):
             yield base / path.lstrip("/")
             yield base
 

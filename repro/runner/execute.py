@@ -5,24 +5,29 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Callable
 
+from .cells import CellClock
 from .documents import Evaluation, Failure, RunRecord
 from .events import Event, ignore
-from .found import Collected
+from .experiment import Experiment
+from .found import Collected, left_out
 from .limits import Limits
 from .machine import ask_interpreter, describe_machine
 from .metrics import run_metrics
 from .metrics_places import marks
 from .metrics_printed import Printed, printed_cells, printed_script
 from .notebook import NotebookRun, run_notebook
+from .observed import FILE as OBSERVED
+from .observed import observe
 from .output import keep
+from .outputs import keep_outputs
 from .script import LOG_FILE, run_script
 from .stops import end_strays
 from .surroundings import Job, plain_environment, surroundings
-from .trace import read_libraries
+from .trace import read_choices, read_libraries
 
 RECORD = "record.json"
 TRACE = "repro-trace"
@@ -34,40 +39,53 @@ def execute(
     out: Path,
     on_event: Callable[[Event], None] | None = None,
     hooks: Sequence[Path] = (),
+    *,
+    experiment: Experiment | None = None,
 ) -> RunRecord:
     """Run the evaluation's subject and say what came of it.
 
     Args:
         evaluation: What to run, and under which interpreter.
         root: The project; the subject runs in its own directory below it and may write there.
-        out: Where `record.json`, the trace (`repro-trace/`, see `read_trace`) and, for notebooks, `executed.ipynb` and
-            `kernel.log`, for scripts `output.log` go. Made when missing; an earlier run's are replaced.
+        out: Where `record.json`, `observed.json`, the trace (`repro-trace/`, see `read_trace`) and, for notebooks,
+            `executed.ipynb` and `kernel.log`, for scripts `output.log` go. Made when missing; an earlier run's are
+            replaced.
         on_event: Told what happens, from this thread or, for a script's output, from another one.
         hooks: What else runs inside the interpreters (see `surroundings`).
+        experiment: What is set otherwise than the evaluation says; the record is marked then.
 
     A subject that fails is a record with a `failure`, not an exception. KeyboardInterrupt passes through after every
     process was ended; OSError means that `out` or the temporary folder can't be written.
     """
     root, out = root.resolve(), out.resolve()
+    if experiment is not None:
+        evaluation, hooks = experiment.applied(evaluation, root), (*hooks, *experiment.hooks)
     trace = _clean(out)
     limits = Limits.begin(evaluation.timeout, evaluation.cell_timeout)
     before = marks(root, evaluation.metrics_files)
+    clock = CellClock()
     with surroundings(evaluation, root, trace, hooks) as place:
-        job = Job(evaluation, root / evaluation.path, place, limits, out, on_event or ignore)
+        job = Job(evaluation, root / evaluation.path, place, limits, out, clock.before(on_event or ignore))
         try:
             run = _run(job)
         finally:
             strays = end_strays(f"REPRO_TRACE={trace}")
     run.found.warnings += strays
     seconds = time.monotonic() - limits.started
+    keep(out / OBSERVED, observe(trace, clock.spans, root).to_json(), failed=run.failure is not None)
     if run.failure is None:
         collected = run_metrics(
             root, evaluation.metrics_files, before, run.found, run.notebook, printed=lambda: _printed(job, run)
         )
+        wanted = (one for one in collected.metrics if not left_out(one.name, evaluation.metrics_exclude))
+        collected = replace(collected, metrics=tuple(wanted))
     else:
         collected = Collected((), tuple(run.found.warnings), run.failure)
-    record = describe(evaluation, root, collected)
-    record = replace(record, cells=tuple(run.cells), seconds=seconds, libraries=read_libraries(trace))
+    record = _with_choices(describe(evaluation, root, collected), trace)
+    record = replace(record, cells=tuple(run.cells), seconds=seconds)
+    if record.failure is None and evaluation.outputs:
+        record = replace(record, outputs=keep_outputs(root, out, evaluation.outputs))
+    record = replace(record, experiment=None if experiment is None else asdict(experiment))
     keep(out / RECORD, record.to_json(), failed=record.failure is not None)
     return record
 
@@ -76,6 +94,11 @@ def _run(job: Job) -> NotebookRun:
     if not job.subject.is_file():
         return NotebookRun(failure=Failure("start", f"there is no file {job.evaluation.path}"))
     return run_notebook(job) if job.evaluation.kind == "notebook" else run_script(job)
+
+
+def _with_choices(record: RunRecord, trace: Path) -> RunRecord:
+    """The record with the libraries that computed, and what numerical packages chose for this CPU."""
+    return replace(record, libraries=read_libraries(trace), settings={**record.settings, **read_choices(trace)})
 
 
 def describe(evaluation: Evaluation, root: Path, collected: Collected) -> RunRecord:
@@ -95,6 +118,7 @@ def describe(evaluation: Evaluation, root: Path, collected: Collected) -> RunRec
         python_executable=interpreter.executable,
         packages=dict(interpreter.packages or {}),
         machine=describe_machine(),
+        settings=dict(interpreter.settings or {}),
     )
 
 

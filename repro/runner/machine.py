@@ -15,16 +15,7 @@ from pathlib import Path
 
 from . import cgroup
 
-_ASK = """
-import json, platform, re, sys
-from importlib.metadata import distributions
-packages = {}
-for found in distributions():
-    name = found.metadata["Name"]
-    if name:
-        packages.setdefault(re.sub(r"[-_.]+", "-", name).lower(), found.version)
-print(json.dumps({"version": platform.python_version(), "executable": sys.executable, "packages": packages}))
-"""
+_ASKED = Path(__file__).with_name("asked.py")
 _PATIENCE = 60
 _ANSWER = 10
 _FEATURE = re.compile(
@@ -34,18 +25,26 @@ _FEATURE = re.compile(
 
 @dataclass(frozen=True)
 class Interpreter:
-    """An interpreter as it describes itself: exact version, path, and normalised name → version of its packages."""
+    """An interpreter as it describes itself (see `asked`).
+
+    Attributes:
+        version: Exact version.
+        executable: Its path.
+        packages: Normalised name → version.
+        settings: Build, locale, time zone, hash seed and variables that steer numbers.
+    """
 
     version: str = ""
     executable: str = ""
     packages: Mapping[str, str] | None = None
+    settings: Mapping[str, str] | None = None
 
 
 def ask_interpreter(python: str, variables: Mapping[str, str], directory: Path) -> Interpreter:
     """Ask `python` in a process of its own. An empty answer means that it can't be run: starting it will tell why."""
     try:
         done = subprocess.run(
-            [python, "-c", _ASK],
+            [python, "-c", _ASKED.read_text(encoding="utf-8")],
             env=dict(variables),
             cwd=str(directory),
             stdin=subprocess.DEVNULL,
@@ -62,9 +61,10 @@ def describe_machine() -> dict[str, str]:
     """What is under the interpreter, each fact only where it is known.
 
     `platform`, `system`, `kernel`, `architecture`, `processor`, `features` (instruction sets, separated by blanks),
-    `cpus`, `memory_limit` (bytes), `glibc`, `gpus` (separated by `; `), `driver`, `cuda`.
+    `cpus` (that may be used), `all_cpus`, `cpu_quota` (CPUs), `memory` and `memory_limit` (bytes), `shm` (bytes of
+    /dev/shm), `glibc`, `gpus` (separated by `; `), `driver`, `cuda`.
     """
-    limit = cgroup.memory_limit()
+    limit, quota = cgroup.memory_limit(), cgroup.cpu_quota()
     facts = {
         "platform": platform.platform(),
         "system": _system(),
@@ -73,6 +73,10 @@ def describe_machine() -> dict[str, str]:
         "processor": _processor(),
         "features": " ".join(cpu_features()),
         "cpus": str(_cpus()),
+        "all_cpus": str(os.cpu_count() or ""),
+        "cpu_quota": "" if quota is None else f"{quota:g}",
+        "memory": _memory(),
+        "shm": _shared_memory(),
         "memory_limit": "" if limit is None else str(limit),
         "glibc": platform.libc_ver()[1] if platform.libc_ver()[0] == "glibc" else "",
         **_gpus(),
@@ -90,6 +94,21 @@ def _processor() -> str:
 
 def _cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
+
+
+def _memory() -> str:
+    try:
+        return str(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):  # not on this system
+        return ""
+
+
+def _shared_memory(place: str = "/dev/shm") -> str:  # noqa: S108 - its size is asked, nothing is written
+    try:
+        info = os.statvfs(place)
+    except (AttributeError, OSError):
+        return ""
+    return str(info.f_frsize * info.f_blocks)
 
 
 def _system() -> str:

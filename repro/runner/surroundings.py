@@ -16,7 +16,14 @@ from .events import Event
 from .limits import Limits
 
 _HOOK = Path(__file__).parent / "hook"
-_HOOK_FILES = ("sitecustomize.py", "repro_hook.py", "repro_observe.py", "repro_values.py", "repro_libraries.py")
+_HOOK_FILES = (
+    "sitecustomize.py",
+    "repro_hook.py",
+    "repro_observe.py",
+    "repro_shell.py",
+    "repro_values.py",
+    "repro_libraries.py",
+)
 
 # Another Jupyter's session, start-up files that no lock knows, and what macOS tells a framework build about itself.
 _DROPPED = frozenset({"PYTHONSTARTUP", "__PYVENV_LAUNCHER__", "PYTHONEXECUTABLE", "PYDEVD_USE_FRAME_EVAL"})

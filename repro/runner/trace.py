@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+_KINDS = ("read", "write", "remove", "list", "enter", "make", "module", "network", "process")
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -20,6 +22,8 @@ class Trace:
         writes: … created, opened for writing, or moved or linked there → when first.
         removed: … removed or moved away → when first.
         listed: Directories whose entries were listed → when first.
+        entered: … that became a working directory → when first.
+        made: … that were made, or were to be and were there already → when first.
         modules: Name of each imported module → its file.
         network: `host:port` looked up or connected to, in order, each once.
         processes: Command lines started, in order, each once.
@@ -29,6 +33,8 @@ class Trace:
     writes: dict[str, int] = field(default_factory=dict)
     removed: dict[str, int] = field(default_factory=dict)
     listed: dict[str, int] = field(default_factory=dict)
+    entered: dict[str, int] = field(default_factory=dict)
+    made: dict[str, int] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
     network: tuple[str, ...] = ()
     processes: tuple[str, ...] = ()
@@ -38,7 +44,7 @@ def read_trace(directory: Path) -> Trace:
     """Merge the files that all processes left. Lines that a killed process left torn are passed over."""
     first: dict[str, dict[str, int]] = {}
     modules: dict[str, str] = {}
-    for line in trace_lines(directory, ("read", "write", "remove", "list", "module", "network", "process")):
+    for line in trace_lines(directory, _KINDS):
         if line["k"] != "module":
             first.setdefault(line["k"], {}).setdefault(line["p"], line["t"])
         elif "n" in line:
@@ -48,6 +54,8 @@ def read_trace(directory: Path) -> Trace:
         writes=first.get("write", {}),
         removed=first.get("remove", {}),
         listed=first.get("list", {}),
+        entered=first.get("enter", {}),
+        made=first.get("make", {}),
         modules=modules,
         network=tuple(first.get("network", {})),
         processes=tuple(first.get("process", {})),
@@ -58,6 +66,14 @@ def read_libraries(directory: Path) -> tuple[dict[str, Any], ...]:
     """Libraries with thread pools that were loaded at the end (see hook/repro_libraries.py), each once."""
     found = {line["p"] for line in trace_lines(directory, ["library"])}
     return tuple(json.loads(text) for text in sorted(found))
+
+
+def read_choices(directory: Path) -> dict[str, str]:
+    """What numerical packages chose for this CPU (see hook/repro_libraries.py): of several processes, the first's."""
+    found: dict[str, str] = {}
+    for line in trace_lines(directory, ["choice"]):
+        found.setdefault(str(line.get("n", "")), line["p"])
+    return found
 
 
 def trace_lines(directory: Path, kinds: Collection[str]) -> list[dict[str, Any]]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from repro.errors import IntegrityError
-from repro.runner.documents import Failure, RunRecord
+from repro.runner.documents import Failure, MeasuredMetric, RunRecord
+from repro.runner.outputs import WrittenOutput
 
 RECORD = "record.json"
 _MOST_BYTES = 64 << 20
@@ -42,11 +43,14 @@ def _shapes(record: RunRecord) -> Iterable[tuple[str, bool]]:
     yield "python_executable", isinstance(record.python_executable, str)
     yield "packages", _texts(record.packages)
     yield "machine", _texts(record.machine)
+    yield "settings", _texts(record.settings)
+    yield "libraries", all(isinstance(item, dict) for item in record.libraries)
     yield "warnings", all(isinstance(item, str) for item in record.warnings)
-    yield "metrics", all(isinstance(metric.name, str) and isinstance(metric.source, str) for metric in record.metrics)
+    yield "metrics", all(map(_metric, record.metrics))
     yield "seconds", _number(record.seconds)
     yield "cells", all(isinstance(cell.number, int) and _number(cell.seconds) for cell in record.cells)
     yield "failure", record.failure is None or _failure(record.failure)
+    yield "outputs", all(map(_output, record.outputs))
 
 
 def _texts(value: object) -> bool:
@@ -55,6 +59,15 @@ def _texts(value: object) -> bool:
 
 def _number(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _metric(metric: MeasuredMetric) -> bool:
+    texts = isinstance(metric.name, str) and isinstance(metric.source, str)
+    return texts and isinstance(metric.digits, (int, type(None)))
+
+
+def _output(output: WrittenOutput) -> bool:
+    return all(isinstance(text, str) for text in (output.path, output.sha256, output.problem))
 
 
 def _failure(failure: Failure) -> bool:

@@ -29,7 +29,8 @@ def sample_lock(**changes: object) -> Lock:
     )
     runner = replace(lock.runner, sha256=runner_digest(SOURCES))
     files = tuple(replace(file, mount=False) for file in lock.files)
-    changed = replace(lock, **{"metrics": metrics, "runner": runner, "files": files, **changes})  # type: ignore[arg-type]
+    plain = {"metrics": metrics, "runner": runner, "files": files, "compared": ()}
+    changed = replace(lock, **{**plain, **changes})  # type: ignore[arg-type]
     return parse_lock(render_lock(changed))
 
 
@@ -120,8 +121,7 @@ class MemoryEngine:
         assert image == self.image_info.id
         if path == layout.PROJECT:
             return {}
-        assert path == layout.RUNNER
-        if self.files is None:
+        if self.files is None or path != layout.RUNNER:
             raise UsageError("the image has no such path", where=str(path))
         return dict(self.files)
 
@@ -137,6 +137,7 @@ class MemoryEngine:
             collected = Path(tempfile.mkdtemp(prefix="repro-test-"))
             self.handed_out.append(collected)
             for name, data in self.collects.items():
+                (collected / name).parent.mkdir(parents=True, exist_ok=True)
                 (collected / name).write_bytes(data)
         return replace(self.outcome, collected=collected, log=self.outcome.log or "\n".join(self.output))
 

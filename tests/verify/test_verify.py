@@ -114,7 +114,7 @@ def test_limits_of_the_caller_come_first() -> None:
         ({"auc": 0.7}, Outcome.MISMATCH, "moved"),
         ({"auc": 0.8}, Outcome.MISMATCH, "improved"),
         ({"auc": math.nan}, Outcome.MISMATCH, "moved"),
-        ({"auc": math.inf}, Outcome.MISMATCH, "improved"),
+        ({"auc": math.inf}, Outcome.MISMATCH, "moved"),
         ({"auc": None}, Outcome.NOT_COMPARABLE, "missing"),
         ({"auc": 1}, Outcome.NOT_COMPARABLE, "type"),
         ({"auc": "0.75"}, Outcome.NOT_COMPARABLE, "type"),
@@ -137,7 +137,7 @@ def test_an_accepted_improvement_is_verified_with_a_warning() -> None:
 def test_nan_as_on_the_laptop_is_verified_and_said() -> None:
     verdict = judged(measured(sample_lock(metrics=(Metric("auc", math.nan, "metrics.json"),)), auc=math.nan))
     assert verdict.outcome is Outcome.VERIFIED
-    assert kinds(verdict) == {"nan": "info"}
+    assert kinds(verdict) == {"nan": "warning"}
 
 
 def test_the_sign_of_zero_counts() -> None:
@@ -149,7 +149,7 @@ def test_an_extra_metric_is_said_and_harmless() -> None:
     verdict = judged(measured(sample_lock(), more=1.0))
     assert verdict.outcome is Outcome.VERIFIED
     assert verdict.metrics[-1].status == "extra"
-    assert kinds(verdict) == {"extra": "info"}
+    assert kinds(verdict) == {"extra": "warning"}
 
 
 def test_a_missing_and_a_moved_metric_are_both_named() -> None:
@@ -266,6 +266,7 @@ def test_a_garbled_record_is_tampered(record: bytes) -> None:
     [
         ({"lock_digest": f"sha256:{'0' * 64}"}, "record"),
         ({"lock_digest": ""}, "record"),
+        ({"experiment": {"environment": {}, "order": "", "listings": {}, "clock": None}}, "record"),
         ({"packages": {}}, "packages"),
         ({"packages": {"numpy": "2.4.1", "six": "1.0"}}, "packages"),
         ({"packages": {"numpy": "2.4.1", "six": "1.0", "mine": "0.1", "more": "1"}}, "packages"),

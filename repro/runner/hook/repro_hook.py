@@ -109,6 +109,8 @@ class _Recorder:
             "open": self._on_open,
             "os.listdir": self._on_list,
             "os.scandir": self._on_list,
+            "os.chdir": self._on_enter,
+            "os.mkdir": self._on_make,
             "os.rename": self._on_rename,
             "os.remove": self._on_remove,
             "os.truncate": self._on_truncate,
@@ -163,14 +165,16 @@ class _Recorder:
         self.log.write_all(lines)
 
     def libraries(self) -> None:
-        """Note the libraries with thread pools, where packages are loaded that may have brought some."""
+        """Note libraries with thread pools and what was chosen for this CPU, where packages may have brought any."""
         if self.asked or not _NATIVE.intersection(sys.modules):
             return
         self.asked = True
-        found = _load("repro_libraries").libraries()
+        asked = _load("repro_libraries")
+        for name, choice in asked.choices().items():
+            self.note("choice", choice, name)
         from json import dumps  # noqa: PLC0415 - packages with such libraries have loaded it long since
 
-        for one in found:
+        for one in asked.libraries():
             self.note("library", dumps(one, sort_keys=True))
 
     def _on_open(self, opened: object, mode: object, flags: object) -> None:
@@ -199,6 +203,12 @@ class _Recorder:
 
     def _on_list(self, path: object) -> None:
         self.note("list", _absolute(os.curdir if path is None else path))
+
+    def _on_enter(self, path: object) -> None:
+        self.note("enter", _absolute(path))
+
+    def _on_make(self, path: object, *_: object) -> None:
+        self.note("make", _absolute(path))
 
     def _on_rename(self, source: object, target: object, *_: object) -> None:
         self.note("remove", _absolute(source))

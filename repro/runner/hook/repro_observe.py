@@ -173,6 +173,7 @@ def start(recorder: Any) -> None:
         "numpy.random": lambda module: _observe_numpy(module, observer),
         "torch": lambda module: _observe_torch(module, observer),
         "IPython.core.interactiveshell": lambda module: _observe_cells(module, observer),
+        "IPython.utils._process_posix": lambda module: _beside("repro_shell").unattended(module),
         **_readers(recorder),
     }
     for name in sys.modules.keys() & wanted.keys():
@@ -185,8 +186,11 @@ def _readers(recorder: Any) -> dict[str, Callable[[ModuleType], None]]:
     """Readers of compiled libraries, where the system doesn't tell what they open: see repro_readers beside this."""
     if not os.path.exists(os.path.join(os.path.dirname(__file__), "repro_readers.py")):
         return {}
-    readers: Any = sys.modules["_repro_hook"]._load("repro_readers")  # noqa: SLF001 - the hook that started this
-    return dict(readers.wanted(recorder))
+    return dict(_beside("repro_readers").wanted(recorder))
+
+
+def _beside(name: str) -> Any:
+    return sys.modules["_repro_hook"]._load(name)  # noqa: SLF001 - the hook that started this
 
 
 def _observe_variables(observer: Observer) -> None:
@@ -226,6 +230,7 @@ def _observe_random(module: Any, observer: Observer) -> None:
     """`random`: its own generator by state; private ones and the system's entropy when they are made or asked."""
     generators, shared = observer.generators, module._inst  # noqa: SLF001
     seed, put, bits = module.Random.seed, module.Random.setstate, module.SystemRandom.getrandbits
+    fraction = module.SystemRandom.random
 
     def seeded(self: Any, a: Any = None, version: int = 2) -> None:
         if self is shared:
@@ -243,7 +248,12 @@ def _observe_random(module: Any, observer: Observer) -> None:
             observer.note("entropy", "random.SystemRandom", "free")
         return int(bits(self, k))
 
+    def asked_fraction(self: Any) -> float:
+        observer.note("entropy", "random.SystemRandom", "free")
+        return float(fraction(self))
+
     module.Random.seed, module.Random.setstate, module.SystemRandom.getrandbits = seeded, put_state, asked_bits
+    module.SystemRandom.random = asked_fraction
     module.seed, module.setstate = shared.seed, shared.setstate
     generators.begin("random", module.getstate)
 

@@ -5,8 +5,9 @@ What compiled code lists or asks the system for is left alone: reading a directo
 
 from __future__ import annotations
 
-import copyreg
+import ctypes
 import datetime as dt
+import gc
 import json
 import os
 import time
@@ -84,64 +85,21 @@ def _set_clock(ahead: float) -> None:
     time.gmtime = lambda secs=None: universal(now(secs))
     time.ctime = lambda secs=None: text(now(secs))
     time.strftime = lambda layout, when=None: formatted(layout, local(now(None)) if when is None else when)
-    dt.date = _shifted_date(dt.date)  # type: ignore[misc]
-    dt.datetime = _shifted_datetime(dt.datetime)  # type: ignore[misc]
+    _set_datetime(seconds, ahead)
 
 
-class _Same(type):
-    """A class that passes for the real one: its instances are, and so are its subclasses'."""
+def _set_datetime(seconds: Callable[[], float], ahead: float) -> None:
+    """Replace methods in the type itself: compiled packages inherit from it, so that it can't be another one.
 
-    real: Any = object
+    `today` needs nothing: it calls `time.time`.
+    """
 
-    def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, cls.real)
+    def now(cls: Any, tz: Any = None) -> Any:
+        return cls.fromtimestamp(seconds() + ahead, tz)
 
-    def __subclasscheck__(cls, subclass: type) -> bool:
-        return issubclass(subclass, cls.real)
+    def utcnow(cls: Any) -> Any:
+        return cls.fromtimestamp(seconds() + ahead, dt.timezone.utc).replace(tzinfo=None)
 
-
-def _shifted_date(kind: Any) -> Any:
-    """`datetime.date` by the shifted clock; what it makes are real dates."""
-
-    class Date(kind, metaclass=_Same):  # type: ignore[misc]
-        real = kind
-
-        def __new__(cls, *args: Any, **named: Any) -> Any:
-            return kind.__new__(kind if cls is Date else cls, *args, **named)
-
-        @classmethod
-        def today(cls) -> Any:
-            return kind.fromtimestamp(time.time())
-
-    return _named(Date, kind)
-
-
-def _shifted_datetime(kind: Any) -> Any:
-    """`datetime.datetime` by the shifted clock; what it makes are real ones."""
-
-    class DateTime(kind, metaclass=_Same):  # type: ignore[misc]
-        real = kind
-
-        def __new__(cls, *args: Any, **named: Any) -> Any:
-            return kind.__new__(kind if cls is DateTime else cls, *args, **named)
-
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return kind.fromtimestamp(time.time(), tz)
-
-        @classmethod
-        def today(cls) -> Any:
-            return kind.fromtimestamp(time.time())
-
-        @classmethod
-        def utcnow(cls) -> Any:
-            return kind.fromtimestamp(time.time(), dt.timezone.utc).replace(tzinfo=None)
-
-    return _named(DateTime, kind)
-
-
-def _named(shim: Any, kind: Any) -> Any:
-    """The shim under the real one's name, by which instances of the real one are pickled."""
-    shim.__name__, shim.__qualname__, shim.__module__ = kind.__name__, kind.__qualname__, kind.__module__
-    copyreg.pickle(kind, lambda instance: (shim, instance.__reduce__()[1]))
-    return shim
+    (namespace,) = (one for one in gc.get_referents(dt.datetime.__dict__) if isinstance(one, dict))
+    namespace["now"], namespace["utcnow"] = classmethod(now), classmethod(utcnow)
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(dt.datetime))  # its methods are cached

@@ -21,7 +21,8 @@ def metrics(source: str, count: int) -> str:
 
     Returns:
         JSON: {"metrics": [[name, {"type", "text"}], …], "problems": [sentence, …], "ending": what it ends in where
-        that was not taken, or "", "skipped": [assigned name with its type, …] of lists and the like}.
+        that was not taken, or "", "skipped": [assigned name with its type, …] of lists and the like, "empty": [name, …]
+        of those that are None}.
     """
     from IPython import get_ipython  # type: ignore[import-not-found] # noqa: PLC0415 - there is one: a kernel asks
 
@@ -37,7 +38,13 @@ def metrics(source: str, count: int) -> str:
             report.take(name, shell.user_ns.get(name))
     report.end(result)
     return json.dumps(
-        {"metrics": report.found, "problems": report.problems, "ending": report.ending, "skipped": report.skipped}
+        {
+            "metrics": report.found,
+            "problems": report.problems,
+            "ending": report.ending,
+            "skipped": report.skipped,
+            "empty": report.empty,
+        }
     )
 
 
@@ -48,11 +55,12 @@ class _Report:
         self.found: list[tuple[str, dict[str, str]]] = []
         self.problems: list[str] = []
         self.skipped: list[str] = []
+        self.empty: list[str] = []
         self.ending = ""
 
     def take(self, name: str, value: Any) -> None:
         """An assigned value: predictions are assigned too, hence lists and arrays are told, not taken."""
-        if _is_too_long(value) or _scalar(value) is not None:
+        if value is None or _is_too_long(value) or _scalar(value) is not None:
             self.add(name, value)
         elif _is_collection(value):
             self.skipped.append("%s (%s)" % (name, type(value).__name__))
@@ -68,6 +76,9 @@ class _Report:
         """Nested mappings join their keys with dots, sequences and arrays add [i]."""
         if _is_too_long(value):
             self.problems.append("%s is an int of more than %d digits" % (name, _MOST_DIGITS))
+            return
+        if value is None:
+            self.empty.append(name)
             return
         encoded = _scalar(value)
         if encoded is not None:

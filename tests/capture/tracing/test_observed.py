@@ -1,6 +1,7 @@
 """What real interpreters and a real kernel tell under observation, and that nothing else changes for them."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,22 @@ def test_a_script_and_its_children(observatory):
     )
     assert {"IN_CHILD", "IN_GRANDCHILD"} <= {one.name for one in found.variables}
     assert found.draws == (GeneratorFact("random", fixed=False, place=Place()),)
+
+
+def test_folders_of_the_project_that_are_listed_with_their_order(observatory, make_files):
+    make_files("p/data/b.csv", "p/data/a.csv", "p/quiet/x.csv", "other/y.csv")
+    found = observatory.script("import os\nos.listdir('data'); os.listdir('../other'); list(os.scandir('data'))\n")
+    (listing,) = (one for one in found.listings if one.folder)
+    assert listing.folder == "data"
+    assert listing.names == tuple(entry.name for entry in os.scandir(observatory.root / "data"))
+
+
+def test_numbers_of_the_systems_own_are_seen_however_they_are_asked_for(observatory):
+    found = observatory.script("import random\nrandom.SystemRandom().random()\nrandom.SystemRandom().randrange(9)\n")
+    assert [(one.generator, one.place.line) for one in found.entropy] == [
+        ("random.SystemRandom", 2),
+        ("random.SystemRandom", 3),
+    ]
 
 
 def test_results_are_the_same_to_the_last_bit(observatory):

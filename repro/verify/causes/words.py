@@ -1,0 +1,52 @@
+"""How causes name cells, values and lists."""
+
+from collections.abc import Sequence
+
+from repro.runner.observed import Place
+from repro.verify.causes.situation import Difference
+
+UNSET = "not set"
+_MOST = 5
+
+
+def cell(number: int | None, line: int = 0) -> str:
+    """`cell 3, line 2`; "" where no cell is known."""
+    if number is None:
+        return ""
+    return f"cell {number}, line {line}" if line else f"cell {number}"
+
+
+def where(place: Place, otherwise: str) -> str:
+    """The cell, or the file and line, of a place; else what is given."""
+    if place.cell is not None and not place.file:
+        return cell(place.cell, place.line)
+    line = f", line {place.line}" if place.line else ""
+    return f"{place.file}{line}" if place.file else otherwise
+
+
+def in_(place: str) -> str:
+    """` in cell 3`; "" for no place."""
+    return f" in {place}" if place else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """A few names, and how many more there are."""
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
+
+
+def value(text: str | None) -> str:
+    """A setting's value."""
+    return UNSET if text is None else text or "empty"
+
+
+def lines(differences: Sequence[Difference]) -> tuple[str, ...]:
+    """`TZ: Europe/Rome on the laptop, not set here`."""
+    return tuple(
+        f"{one.name.lstrip('$')}: {value(one.laptop)} on the laptop, {value(one.here)} here" for one in differences
+    )
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
