@@ -18,10 +18,14 @@ from . import exitcodes
 from .compare import Comparison, compare
 from .documents import Evaluation, Failure, RunRecord
 from .execute import RECORD, describe, execute
+from .experiment import Experiment
 from .found import Collected
+from .gates import GateResult, judge_gates
 from .output import atomic_write
-from .report import Progress, failure_text, table, verdict
+from .report import Progress, failure_text, notes, table, verdict
 from .staging import MOUNTED, stage
+
+_NO_VERDICT = "EXPERIMENT: something was set otherwise than the lock says, so nothing is verified"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,10 +62,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("/work"), help="where a writable copy of them is laid out")
     parser.add_argument("--out", type=Path, default=Path("/out"), help="where the record and the executed notebook go")
     parser.add_argument("--json", action="store_true", help="print the record as the last line")
+    parser.add_argument("--experiment", metavar="JSON", help="set something otherwise than the lock; verifies nothing")
     return parser.parse_args(arguments)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    experiment = None if options.experiment is None else Experiment.from_json(options.experiment)
     evaluation = Evaluation.from_json((options.root / "evaluation.json").read_bytes())
     options.out.mkdir(parents=True, exist_ok=True)
     print(f"{evaluation.path} from lock {evaluation.lock_digest}", flush=True)
@@ -71,15 +77,18 @@ def _evaluate(options: argparse.Namespace) -> int:
     if failure is None:
         progress = Progress(sys.stdout)
         try:
-            record = execute(evaluation, options.work, options.out, progress)
+            record = execute(evaluation, options.work, options.out, progress, experiment=experiment)
         finally:
             progress.finish()
     else:
         record = describe(evaluation, options.work, Collected(failure=failure))
         atomic_write(options.out / RECORD, record.to_json())
     comparisons = [] if record.failure else compare(evaluation.metrics, record.metrics)
-    code = exitcodes.exit_code(record.failure, comparisons)
-    _report(record, comparisons, code)
+    gates = [] if record.failure else judge_gates(evaluation.metrics, record.metrics)
+    code = exitcodes.exit_code(record.failure, comparisons, gates)
+    if experiment is not None:
+        code = code if record.failure else exitcodes.NOT_COMPARABLE
+    _report(record, comparisons, gates, code)
     if options.json:
         print(record.to_json().decode("ascii"), end="", flush=True)
     return code
@@ -97,7 +106,7 @@ def check_lock(evaluation: Evaluation, lock: Path) -> Failure | None:
     return Failure("tampered", "the lock in the image is not the one it was built from", problems=(problem,))
 
 
-def _report(record: RunRecord, comparisons: Sequence[Comparison], code: int) -> None:
+def _report(record: RunRecord, comparisons: Sequence[Comparison], gates: Sequence[GateResult], code: int) -> None:
     for warning in record.warnings:
         print(f"warning: {warning}")
     print()
@@ -105,8 +114,12 @@ def _report(record: RunRecord, comparisons: Sequence[Comparison], code: int) -> 
         print(failure_text(record.failure))
     elif comparisons:
         print(table(comparisons))
+        print(notes(comparisons, gates), end="")
+    if record.outputs:
+        print(f"outputs, which `repro verify` compares: {len(record.outputs)}")
     print()
-    print(verdict(record, comparisons, code), flush=True)
+    experiment = record.experiment is not None and record.failure is None
+    print(_NO_VERDICT if experiment else verdict(record, comparisons, gates, code), flush=True)
 
 
 def _like_ctrl_c(_number: int, _frame: FrameType | None) -> None:

@@ -15,9 +15,11 @@ import repro.plan
 from repro.plan import runner_sources
 from repro.runner import app
 from repro.runner.documents import Evaluation, ExpectedMetric, RunRecord, StagedFile
+from repro.runner.experiment import Experiment
 
 LOCK = Path(repro.plan.__file__).parent / "runner_lock.toml"
 METRICS = "import json; json.dump({'auc': 0.1 + 0.2, 'n': 3}, open('metrics.json', 'w'))"
+GATED = (ExpectedMetric("auc", 0.1 + 0.2, minimum=0.3), ExpectedMetric("n", 3, maximum=2.5))
 RIGHT = (ExpectedMetric("auc", 0.1 + 0.2), ExpectedMetric("n", 3))
 
 
@@ -117,6 +119,13 @@ def test_verified(image):
     [
         ([METRICS], {"metrics": (ExpectedMetric("auc", 0.3), ExpectedMetric("n", 3))}, 1, "1 of 2 metrics differ: auc"),
         ([METRICS], {"metrics": (ExpectedMetric("auc", 0.3, absolute=1e-9),)}, 0, "0 bit for bit, the others within"),
+        (
+            [METRICS],
+            {"metrics": GATED},
+            1,
+            "as on the laptop, all bit for bit, but n 3 is over its gate ≤ 2.5",
+        ),
+        ([METRICS], {"metrics": (ExpectedMetric("auc", 0.3, band=(0.3, 0.31, 0.29)),)}, 0, "the others within"),
         ([METRICS], {"metrics": (ExpectedMetric("f1", 0.3),)}, 6, "missing or of another type: f1"),
         ([METRICS], {"metrics": (ExpectedMetric("n", 3.0),)}, 6, "missing or of another type: n"),
         ([METRICS], {"metrics": ()}, 6, "the lock has no metric to compare with"),
@@ -134,6 +143,47 @@ def test_outcomes(image, cells, settings, code, words):
     assert (found, words in lines[-1]) == (code, True), lines
     assert lines[-1].startswith("VERIFIED" if code == 0 else "NOT VERIFIED")
     assert image.record().lock_digest == Evaluation.from_json((image.root / "evaluation.json").read_bytes()).lock_digest
+
+
+def test_what_flipped_and_gates_are_shown_below_the_table(image):
+    image.bake(METRICS, metrics=(ExpectedMetric("n", 5, "lower", samples=8, minimum=2.0, maximum=2.5),))
+    code, lines = image.run()
+    assert code == 1
+    assert lines[-6:] == [
+        "n: 2 of 8 samples flipped",
+        "n: better than the baseline, beyond its tolerance: make sure that it isn't leakage",
+        "gate: n ≥ 2.0: kept",
+        "gate: n ≤ 2.5: NOT kept",
+        "",
+        "NOT VERIFIED: 1 of 1 metrics differ: n; n 3 is over its gate ≤ 2.5 (exit code 1)",
+    ]
+
+
+def test_metrics_that_the_author_leaves_out_are_not_extra(image):
+    image.bake(METRICS, metrics=RIGHT[:1], metrics_exclude=("n*",))
+    code, lines = image.run()
+    assert code == 0
+    assert not any("not in the lock" in line for line in lines)
+    assert [metric.name for metric in image.record().metrics] == ["auc"]
+
+
+def test_an_experiment_verifies_nothing(image):
+    image.bake("import os", METRICS.replace("0.1", "float(os.environ['TENTH'])"), environment={"TENTH": "0.5"})
+    code, lines = image.run("--experiment", Experiment({"TENTH": "0.1"}).to_json())
+    assert code == 6
+    assert lines[-1] == "EXPERIMENT: something was set otherwise than the lock says, so nothing is verified"
+    record = image.record()
+    assert record.metrics[0].value == RIGHT[0].value
+    assert record.experiment["environment"] == {"TENTH": "0.1"}
+
+
+def test_what_is_no_experiment_runs_nothing(image):
+    image.bake(METRICS)
+    process = image.start("--experiment", "{}")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert "not an experiment" in errors
+    assert not image.out.exists()
 
 
 def test_a_failing_cell_is_shown(image):
