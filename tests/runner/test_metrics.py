@@ -137,12 +137,25 @@ def test_a_number_that_no_document_can_hold_is_named(bench):
 
 
 def test_a_value_that_is_no_scalar_is_named(bench):
-    failure = bench.notebook(("{'auc': None, 'model': object(), 'ok': 1}", "metrics")).failure
+    failure = bench.notebook(("{'model': object(), 'ok': 1}", "metrics")).failure
     assert failure.kind == "metrics"
-    assert failure.problems == (
-        "cell:1: metric auc is a NoneType, not a number, a bool or text",
-        "cell:1: metric model is a object, not a number, a bool or text",
-    )
+    assert failure.problems == ("cell:1: metric model is a object, not a number, a bool or text",)
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        ("{'auc': None, 'n': 1}", "auc"),
+        ("{'auc': {'val': [None]}, 'n': 1}", "auc.val[0]"),
+        ("auc = None\nn = 1", "auc"),
+    ],
+)
+def test_a_metric_without_a_value_in_a_tagged_cell_is_passed_over_by_name(bench, cell, name):
+    record = bench.notebook((cell, "metrics"))
+    assert (record.failure, [metric.name for metric in record.metrics]) == (None, ["n"])
+    cure = "let the run compute it, or leave the name out"
+    assert record.warnings[0] == f"cell:1: {name} has no value (None), so it was not taken; {cure}"
+    assert not any("tagged" in warning for warning in record.warnings)
 
 
 def test_asking_leaves_no_mark(bench):
@@ -251,16 +264,26 @@ def test_files(tmp_path, name, text, expected):
     assert " ".join(f"{metric.name}={metric.value!r}" for metric in found.metrics) == expected
 
 
+def test_nulls_and_dates_beside_metrics_are_passed_over_by_name(tmp_path):
+    (tmp_path / "m.json").write_text('{"auc": 1, "best": null}', encoding="utf-8")
+    (tmp_path / "m.toml").write_text("a = 2024-01-01\nb = 2", encoding="utf-8")
+    found = read_metrics_files(tmp_path, ["m.json", "m.toml"])
+    assert (found.problems, [metric.name for metric in found.metrics]) == ([], ["auc", "b"])
+    assert found.warnings == [
+        "m.json: best has no value (null), so it was not taken; let the run compute it, or leave the name out",
+        "m.toml: a is a date or time, not a number, a bool or text: it was not taken",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
         ("m.json", "{", "m.json: not valid JSON"),
         ("m.json", "[1]", "m.json: holds a list, not names with values"),
-        ("m.json", '{"auc": null}', "m.json: metric auc is null (None), not a number, a bool or text"),
         ("m.json", '{"auc": 1, "auc": 2}', "m.json: the same name twice: auc"),
         ("m.json", b"\xff\xfe", "m.json: 'utf-8' codec can't decode"),
         ("m.yaml", "a: [", "m.yaml: not valid YAML"),
-        ("m.yaml", "a: 2024-01-01", "m.yaml: metric a is a date or time, not"),
+        ("m.yaml", "a: !!binary aGk=", "m.yaml: metric a is a bytes, not a number, a bool or text"),
         ("m.yaml", "a: !!python/object:os.system x", "m.yaml: not valid YAML"),
         ("m.toml", "a =", "m.toml: not valid TOML"),
         ("m.yaml", "a: &a\n  b: *a", "m.yaml: nested too deeply"),
@@ -350,7 +373,7 @@ def test_stored_metrics_of_a_script(tmp_path):
 def test_what_was_printed_counts_where_it_is_asked_for(bench):
     entries = (pattern_entry("auc", r"AUC: (\S+)"), pattern_entry("loss", r"loss=(\S+)"))
     record = bench.script("print('AUC: 0.5')\nprint('AUC: 0.75', flush=True)", metrics_files=entries)
-    assert record.metrics == (MeasuredMetric("auc", 0.75, "printed:output.log"),)
+    assert record.metrics == (MeasuredMetric("auc", 0.75, "printed:output.log", digits=2),)
     assert record.warnings[0] == "metrics.patterns.loss: nothing that was printed matches 'loss=(\\\\S+)'"
     record = bench.notebook("print('AUC: 0.5')", ("auc = 0.5123", "metrics"), "'loss=1'", metrics_files=entries)
     assert record.metrics == (MeasuredMetric("auc", 0.5123, "cell:2"), MeasuredMetric("loss", "1'", "printed:3"))

@@ -107,7 +107,7 @@ def _zone_lost(situation: Situation) -> list[Difference]:
         return []
     try:
         zone = ZoneInfo(situation.lock.environment.timezone)
-    except (OSError, ValueError):  # this machine doesn't know it either
+    except (OSError, ValueError, KeyError):  # this machine doesn't know it either
         return []
     expected = ", ".join(f"{moment.astimezone(zone):%Z %z}" for moment in _MOMENTS)
     here = situation.here.record.settings.get("time zone")

@@ -398,6 +398,13 @@ def test_a_zone_that_came_to_nothing_is_told_without_the_laptops_run() -> None:
     assert first(found).laptop == "JST +0900, JST +0900"
 
 
+def test_a_zone_that_nobody_knows_here_is_left_alone() -> None:
+    lock = sample_lock(environment=replace(LOCK.environment, timezone="Nowhere/Atall"))
+    record = here(lock, settings={**planned(lock), "time zone": "UTC +0000, UTC +0000"})
+    found = replace(situation(lock=lock, record=record), laptop=Side())
+    assert "time-zone" not in {cause.rule for cause in explain(found)}
+
+
 @pytest.mark.parametrize(
     ("name", "rule"),
     [
