@@ -18,6 +18,11 @@ _MOVING = (
     *("MKL_", "OPENBLAS_", "BLIS_", "NPY_", "KMP_", "GOMP_", "OMP_", "CUDA_", "CUBLAS_", "TF_", "XLA_", "TORCH_"),
     *("ONEDNN_", "DNNL_", "ATEN_", "NUMBA_"),
 )
+_TERRAFORM = (
+    *("TF_CLI_", "TF_DATA_DIR", "TF_IN_AUTOMATION", "TF_INPUT", "TF_LOG", "TF_PLUGIN_", "TF_REGISTRY_", "TF_TOKEN_"),
+    *("TF_VAR_", "TF_WORKSPACE"),
+)
+"""Not TensorFlow's (https://developer.hashicorp.com/terraform/cli/config/environment-variables)."""
 _MOVING_NAMES = {"PYTHONPATH", "PYTHONOPTIMIZE", "LD_LIBRARY_PATH", "LD_PRELOAD"}
 
 
@@ -60,7 +65,7 @@ def variable_warnings(
     moving = sorted(
         name
         for name, value in environ.items()
-        if value and (name.startswith(_MOVING) or name in _MOVING_NAMES)
+        if value and (_moves(name) or name in _MOVING_NAMES)
         if name not in known and name not in kernel_env and name not in read
     )
     on_read = f"the sources read {_are(read)} set on this laptop and won't be in the image; {_cure(read)}"
@@ -69,6 +74,10 @@ def variable_warnings(
     on_moving += f"unset them, or {_cure(moving)}"
     warnings = ((read, on_read), (kernel, on_kernel), (moving, on_moving))
     return tuple(text for names, text in warnings if names)
+
+
+def _moves(name: str) -> bool:
+    return name.startswith(_MOVING) and not name.startswith(_TERRAFORM)
 
 
 def _are(names: Collection[str]) -> str:

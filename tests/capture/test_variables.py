@@ -72,3 +72,8 @@ def test_inherited_variables_that_move_numbers_or_imports(name: str) -> None:
     assert "hidden value" not in warning
     assert variable_warnings([], {name: "x"}, {}, [name]) == ()
     assert variable_warnings([], {name: ""}, {}, []) == ()
+
+
+@pytest.mark.parametrize("name", ["TF_CLI_CONFIG_FILE", "TF_VAR_region", "TF_LOG"])
+def test_terraforms_variables_move_nothing(name: str) -> None:
+    assert variable_warnings([], {name: "1"}, {}, ()) == ()
