@@ -29,8 +29,8 @@ from typing import Any
 
 from repro.capture.packages.index import IndexClient
 from repro.capture.packages.settings import load_settings
-from repro.capture.runs.outputs import output_differences
 from repro.files import atomic_write
+from repro.outputs.compare import output_differences
 
 VERSION = "0.14.6"
 SHA256 = "4d17873d3e607d398b85126cd4ed7aad89e4e9d89fc744cdab1af3189a996c2a"

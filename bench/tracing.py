@@ -10,6 +10,8 @@ plots. The last one is none: it only opens files. The hooks' bytecode is kept, a
 
 import contextlib
 import dataclasses
+import functools
+import json
 import os
 import resource
 import shutil
@@ -19,8 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-import nbformat
+from unittest import mock
 
 from repro.capture.model import Interpreter
 from repro.capture.outside import Outside
@@ -99,8 +100,10 @@ def main() -> None:
         os.environ["REPRO_CACHE_DIR"] = os.fspath(scratch / "cache")
         for name, path in _subjects(scratch).items():
             interpreter = probe(python, cwd=path.parent, env=os.environ)
-            ways = [lambda path=path: _plain(python, path, scratch / "out")]
-            ways += [lambda path=path, found=interpreter: _watched(python, path, scratch / "out", found)]
+            ways = (
+                functools.partial(_plain, python, path, scratch / "out"),
+                functools.partial(_watched, python, path, scratch / "out", interpreter),
+            )
             times = [[_timed(way) for way in ways] for _ in range(rounds)]
             plain, watched = ([min(one[way][unit] for one in times) for unit in (0, 1)] for way in (0, 1))
             for unit, told in enumerate(("clock", "processors")):
@@ -110,7 +113,7 @@ def main() -> None:
                 )
 
 
-def _timed(work: Callable[[], None]) -> tuple[float, float]:
+def _timed(work: Callable[[], object]) -> tuple[float, float]:
     def processors() -> float:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         return children.ru_utime + children.ru_stime + time.process_time()
@@ -138,7 +141,10 @@ def _subjects(scratch: Path) -> dict[str, Path]:
 
 def _notebook(path: Path, *cells: str) -> Path:
     path.parent.mkdir(exist_ok=True)
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
+    empty: dict[str, Any] = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []}
+    code = [{**empty, "source": cell} for cell in cells]
+    notebook = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": code}
+    path.write_text(json.dumps(notebook), encoding="utf-8")
     return path
 
 
@@ -152,16 +158,15 @@ def _untraced(*args: Any) -> Iterator[Surroundings]:
 
 def _plain(python: Path, path: Path, out: Path) -> None:
     """The same runner without its hook; of these notebooks, none has a cell that the hook is asked about."""
-    runner.surroundings = _untraced
-    record = runner.execute(Evaluation("notebook", path.name, str(python), ""), path.parent, out)
-    runner.surroundings = surroundings
+    with mock.patch.object(runner, "surroundings", _untraced):
+        record = runner.execute(Evaluation("notebook", path.name, str(python), ""), path.parent, out)
     assert record.failure is None, record.failure
 
 
 def _watched(python: Path, path: Path, out: Path, interpreter: Interpreter) -> None:
     evaluation = Evaluation("notebook", path.name, str(python), "")
     watched = run_watched(
-        lambda tell, hooks: runner.execute(evaluation, path.parent, out, tell, hooks),
+        lambda hooks: runner.execute(evaluation, path.parent, out, hooks=hooks),
         [cell.source for cell in read_notebook(path).cells if cell.cell_type == "code"],
         root=path.parent,
         workdir=path.parent,

@@ -20,8 +20,9 @@ from repro.capture.locating import locate_files, naming_pointers
 from repro.capture.metric_places import choose_metrics, locked_places
 from repro.capture.model import Interpreter, Kernel
 from repro.capture.modules import locked_modules
+from repro.capture.outputs import Kept, Written, declared_outputs, keep_baseline, stored_outputs
 from repro.capture.predict import Predictor, image_options
-from repro.capture.project import Project, locked_packages, open_project, previous_lock
+from repro.capture.project import Project, locked_outputs, locked_packages, open_project, previous_lock
 from repro.capture.request import CaptureRequest, CaptureResult
 from repro.capture.review import Review, Tell, nobody, review
 from repro.capture.revision import read_revision
@@ -30,11 +31,13 @@ from repro.capture.runs.repeat import reruns
 from repro.capture.startup import with_import_path
 from repro.capture.surroundings import read_environment
 from repro.capture.survey import Installed, Survey, engine_or_none, registry_client
+from repro.capture.tolerances import check_runs
 from repro.capture.variables import variable_warnings
 from repro.files import atomic_write
 from repro.http import Session
 from repro.lock import (
     Baseline,
+    ComparedOutput,
     Environment,
     ImageOptions,
     Lock,
@@ -58,8 +61,8 @@ def capture(
 ) -> CaptureResult:
     """Rerun the subject in its own environment and write a lock of everything that it really used.
 
-    Nothing but the lock and `.repro/` is written, and the lock only when every step has succeeded. `tell` hears of
-    findings as soon as there are any, and again after the run.
+    Nothing but the lock, the content of declared outputs beside it, and `.repro/` is written, and only when every step
+    has succeeded. `tell` hears of findings as soon as there are any, and again after the run.
 
     Raises:
         UsageError: The subject, its kernel or repro.toml can't be used as it is.
@@ -71,10 +74,13 @@ def capture(
     started = time.monotonic()
     project = open_project(request)
     previous = previous_lock(project)
-    work = _Capture(project, request, progress, environ, locked_packages(previous), tell)
+    kept = Kept(project.output.with_suffix(".baseline"), locked_outputs(previous))
+    work = _Capture(project, request, progress, environ, locked_packages(previous), kept, tell)
     seen = work.see()
     lock = work.predicted(seen)
     data = render_lock(lock)
+    written = Written(project.root, lock.outputs, seen.directory)
+    keep_baseline(kept, written, lock.compared)
     if data != previous:
         atomic_write(project.output, data)
     return CaptureResult(
@@ -111,6 +117,7 @@ class _Facts:
     metrics: tuple[Metric, ...]
     places: tuple[str, ...]
     evidence: LockedEvidence
+    compared: tuple[ComparedOutput, ...]
     warnings: tuple[str, ...]
 
 
@@ -123,12 +130,14 @@ class _Capture:
     progress: Progress
     environ: Mapping[str, str]
     previous: Mapping[str, Package]
+    kept: Kept
     tell: Tell = nobody
 
     def see(self) -> _Seen:
         """Take every step, cheap ones and those that need no run first."""
         survey = Survey(self.project, self.request, self.progress, self.environ, self.previous)
         config = self.project.config
+        check_runs(config, self.request.runs if self.request.rerun else 0)
         environment, warnings = read_environment(self.environ, allowed=config.env, threads=config.threads)
         kernel, interpreter = survey.find_python()
         reviewed = self._review(kernel, interpreter)
@@ -138,40 +147,55 @@ class _Capture:
         folders = {"root": self.project.root, "workdir": self.project.subject.parent}
         environment = with_import_path(environment, interpreter, evidence.files, **folders)
         sources = self._sources(evidence)
-        facts = self._facts(evidence, kernel, found, sources)
+        facts = self._facts(evidence, kernel, found, sources, directory)
         drifts = drift(self.project.root, interpreter, evidence.modules, sources)
         unseen = variable_warnings(sources, self.environ, kernel.env, environment_variables(environment))
         told = (*warnings, *found.warnings, *drift_warnings(drifts), *unseen, *facts.warnings)
         lock = self._lock(found, environment, evidence, facts)
         return _Seen(lock, directory, told, found.client.file_sessions, reviewed.settled(evidence), evidence.repeats)
 
-    def _facts(self, evidence: Evidence, kernel: Kernel, found: Installed, sources: Sequence[str]) -> "_Facts":
+    def _facts(
+        self,
+        evidence: Evidence,
+        kernel: Kernel,
+        found: Installed,
+        sources: Sequence[str],
+        directory: Path | None,
+    ) -> "_Facts":
         """What follows from the run's evidence."""
         config, root = self.project.config, self.project.root
         located = locate_files(self.project, evidence.files, found.client.file_sessions)
         laptop, named = named_root(root, sources, evidence.files)
         chosen = choose_metrics(evidence.metrics, config)
         profiled = profile_data(evidence.files, root, kernel.python, config.profiles)
-        metrics = make_baseline(chosen, config, self.project.path, evidence.warnings)
+        metrics = make_baseline(chosen, config, self.project.path, evidence.warnings, evidence.repeats)
         revision = read_revision(root, [file.path for file in evidence.files])
+        written = Written(root, evidence.outputs, directory)
+        declared = (
+            declared_outputs(config.outputs, written, self.kept, self.project.path)
+            if self.request.rerun
+            else stored_outputs(config.outputs)
+        )
         return _Facts(
             root=laptop,
             files=located.files,
             metrics=metrics,
             places=locked_places(config, self.project.metrics_files, chosen),
             evidence=LockedEvidence(evidence.machine, revision, profiled.profiles),
+            compared=declared.outputs,
             warnings=(
                 *named,
                 *located.warnings,
                 *evidence.warnings,
                 *profiled.notes,
-                *baseline_warnings(metrics, evidence.metrics),
+                *declared.warnings,
+                *baseline_warnings(metrics, evidence.metrics, config),
             ),
         )
 
     def _lock(self, found: Installed, environment: Environment, evidence: Evidence, facts: "_Facts") -> Lock:
         return Lock(
-            subject=replace(self.project.lock_subject(), root=facts.root),
+            subject=replace(self.project.lock_subject(), root=facts.root, directories=evidence.directories),
             baseline=Baseline(rerun=self.request.rerun),
             targets=found.targets,
             python=found.python,
@@ -186,6 +210,7 @@ class _Capture:
             image=image_options(self._image(), found.targets, self.progress),
             modules=locked_modules(evidence.modules, found.packages),
             evidence=facts.evidence,
+            compared=facts.compared,
         )
 
     def predicted(self, seen: _Seen) -> Lock:
@@ -263,4 +288,5 @@ def _policy(config: Config, metrics_files: tuple[str, ...]) -> Policy:
         memory=config.memory,
         allow_patch_drift=config.allow_patch_drift,
         metrics_files=metrics_files,
+        metrics_exclude=tuple(sorted(config.metric_excludes)),
     )

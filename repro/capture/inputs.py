@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from repro.capture.config import FileRules
 from repro.capture.hashing import HashAll, lock_files, sayable, shown, unsayable
-from repro.capture.listed import listed_warnings
+from repro.capture.listed import listed_warnings, needed_folders
 from repro.capture.outside import NOT_NEEDED, Links, Outside, bring_inside, leaving_link, put_instead
 from repro.capture.roles import matches, role_of
 from repro.capture.snapshot import FileState, Ignored
@@ -35,6 +35,7 @@ class InputReport:
         warnings: For the author.
         only_watched: Paths of `files` that only the watcher reported, sorted: compiled code of the run opened them, or
             another program did meanwhile. None that Python reported, that a glob includes, or that is the subject.
+        directories: Folders without any of these files that the run lists or enters, sorted.
     """
 
     files: tuple[LockedFile, ...]
@@ -42,6 +43,7 @@ class InputReport:
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
     only_watched: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
 
 
 def collect_inputs(
@@ -89,12 +91,14 @@ def collect_inputs(
     sorter.warnings |= set(
         listed_warnings(root, evidence.trace.listed, evidence.before, locked=sorter.inputs, outputs=outputs)
     )
+    folders = needed_folders(evidence.trace, evidence.before, {*sorter.inputs, *outputs}, sorter.relative)
     return InputReport(
         files=files,
         outputs=tuple(path for path in outputs if sayable(path)),
         problems=tuple(sorted({*sorter.problems, *problems, *map(unsayable, outputs)} - {""})),
         warnings=(*evidence.watched.warnings, *sorted(sorter.warnings)),
         only_watched=tuple(file.path for file in files if file.path in watched),
+        directories=tuple(path for path in folders if sayable(path)),
     )
 
 

@@ -1,17 +1,58 @@
-"""Folders that a run listed and that an image shows otherwise, for it has no files but the locked ones."""
+"""Folders that a run listed or entered: which the image must have, and where it shows something else."""
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from repro.capture.snapshot import Ignored, Snapshot
+from repro.capture.tracing.file_evidence import Trace
 
 _MOST = 3
 """With more of them the run walks through the project, and what it looks for is not told by folders."""
-_TICK_NS = 20_000_000
-"""File systems take times from a clock that lags behind by up to a tick of the kernel."""
+_WALK = 50
+"""With more of them that have nothing to read, the run comes upon them and would not miss them."""
 _CODE = {".py", ".ipynb"}
+
+
+def needed_folders(
+    trace: Trace, before: Snapshot, there: Iterable[str], relative: Callable[[str], str | None]
+) -> tuple[str, ...]:
+    """Folders that an image must have though none of its files is in them: those that the run listed or entered.
+
+    They are relative to the project root, each stands for those above it, too. Those that the run itself makes, or
+    makes sure of, are left to it.
+
+    Args:
+        trace: What the run did.
+        before: The project before it.
+        there: Files, relative to the root, that the image has, or has the folders of.
+        relative: The path inside the project of an absolute one, or None.
+    """
+    listed, entered, made = (
+        {inside for path in paths if (inside := relative(path)) is not None}
+        for paths in (trace.listed, trace.entered, trace.made)
+    )
+    own = {path for path in listed | entered if not _made(path, made)} & before.folders
+    missing = own - _above(there)
+    if len(missing) > _WALK:
+        missing &= entered
+    return tuple(sorted(missing - _above(missing)))
+
+
+def _made(path: str, made: Collection[str]) -> bool:
+    return any(folder in made for folder in (path, *map(str, PurePosixPath(path).parents)))
+
+
+def _above(paths: Iterable[str]) -> set[str]:
+    """All folders that some paths are in."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
 
 
 def listed_warnings(
@@ -29,7 +70,7 @@ def listed_warnings(
         outputs: Files that the run wrote, relative to the root: the image has their folders.
     """
     folders = _project_folders(root, listed, locked)
-    yield from _absent(root, folders, before, [*locked, *outputs])
+    yield from _absent(folders, before, [*locked, *outputs])
     yield from _partial(folders, before, set(locked), set(outputs))
 
 
@@ -41,27 +82,21 @@ def _project_folders(root: Path, listed: Iterable[str], locked: Iterable[str]) -
     return sorted(path for path in inside - code - {""} if not ignored.has(f"{path}/x"))
 
 
-def _absent(root: Path, folders: Iterable[str], before: Snapshot, there: Collection[str]) -> Iterator[str]:
-    """Folders that an image doesn't have at all: listing them fails there."""
+def _absent(folders: Iterable[str], before: Snapshot, there: Collection[str]) -> Iterator[str]:
+    """Folders that hold something on the laptop, and nothing in the image."""
     missing = [folder for folder in folders if not any(path.startswith(f"{folder}/") for path in there)]
-    found = [folder for folder in missing if _was_there(root, folder, before)]
+    found = [folder for folder in missing if _holds_data(folder, before)]
     if 0 < len(found) <= _MOST:
         yield (
-            f"the run lists {_named(found)}, which the image won't have, because no file in there was read: "
-            "let the run make what it needs (os.makedirs(…, exist_ok=True)), "
-            "or put files into the image by repro.toml, [files] include"
+            f"the run lists {_named(found)}, where the image has no file, because none in there was read: "
+            "if it matters what is in there, put it into the image by repro.toml, [files] include"
         )
 
 
-def _was_there(root: Path, folder: str, before: Snapshot) -> bool:
-    """Whether a folder without code was there before the run."""
+def _holds_data(folder: str, before: Snapshot) -> bool:
+    """Whether there was anything in a folder before the run, and no code."""
     inside = [path for path in before.files if path.startswith(f"{folder}/")]
-    if inside:
-        return not any(path.endswith(".py") for path in inside)
-    try:
-        return (root / folder).stat().st_ctime_ns < before.taken_ns - _TICK_NS
-    except OSError:
-        return False
+    return bool(inside) and not any(path.endswith(".py") for path in inside)
 
 
 def _partial(

@@ -1,13 +1,13 @@
 """Where metrics are looked for, which of these places the lock names, and what trackers write for themselves alone."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from repro.capture.config import Config
 from repro.capture.snapshot import Snapshot
 from repro.runner.documents import MeasuredMetric
-from repro.runner.found import MLFLOW, yields
+from repro.runner.found import MLFLOW, left_out, yields
 from repro.runner.metrics_printed import REPORTS, is_printed, pattern_entry
 
 _FILES = (*(f"metrics.{ending}" for ending in ("json", "yaml", "yml", "toml")), "dvclive/metrics.json", "dvc.yaml")
@@ -17,6 +17,7 @@ _KEPT_BY_TRACKERS = frozenset({"mlflow.db", "dvc.yaml"})
 _OF_THE_INSTALLATION = ("**/mlflow/telemetry.json", "**/iterative/telemetry*")
 """Random identifiers in the user's home, by which MLflow and DVCLive count installations."""
 _EXPERIMENT = re.compile(r"(?:.*/)?mlruns/[^/]+/meta\.yaml")
+_FOR_A_NEW_STORE = re.compile(r"mlflow\.store\.db_migrations(?:\..*)?")
 _NAMED_AT_RANDOM = re.compile(r"(?:.*/)?mlruns/.*|.*\.tfevents\.[^/]*")
 
 
@@ -65,7 +66,7 @@ def is_tracked(metric: MeasuredMetric) -> bool:
 
 def is_excluded(name: str, config: Config) -> bool:
     """Whether the author leaves a metric out: `*` stands for anything, `?` for one character."""
-    return any(_wild(glob).fullmatch(name) for glob in config.metric_excludes)
+    return left_out(name, config.metric_excludes)
 
 
 def tracker_files(before: Snapshot, after: Snapshot) -> Iterator[str]:
@@ -83,6 +84,20 @@ def lasting_outputs(outputs: Iterable[str]) -> tuple[str, ...]:
     return tuple(path for path in outputs if not _NAMED_AT_RANDOM.fullmatch(path))
 
 
+def lasting_modules(modules: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Modules by package, but those that a tracker runs only where its store isn't there yet, or is an old one."""
+    lasting = {
+        package: tuple(name for name in names if not _FOR_A_NEW_STORE.fullmatch(name))
+        for package, names in modules.items()
+    }
+    return {package: names for package, names in lasting.items() if names}
+
+
+def lasting_folders(folders: Iterable[str]) -> tuple[str, ...]:
+    """Folders but those that trackers have for their runs."""
+    return tuple(folder for folder in folders if not _NAMED_AT_RANDOM.fullmatch(f"{folder}/"))
+
+
 def _printed(config: Config) -> Iterator[str]:
     yield from (pattern_entry(name, pattern) for name, pattern in config.metric_patterns.items())
     if config.metric_reports:
@@ -94,8 +109,3 @@ def _sources(place: str) -> tuple[str, ...]:
     pure = PurePosixPath(place)
     siblings = [str(pure.with_name(name)) for name in _MLFLOW] if pure.name in _MLFLOW else [place]
     return (place, f"tensorboard:{place}", *(f"{MLFLOW}{one}" for one in siblings))
-
-
-def _wild(glob: str) -> re.Pattern[str]:
-    parts = (re.escape(part) if part not in "*?" else part.replace("*", ".*").replace("?", ".") for part in glob)
-    return re.compile("".join(parts), re.DOTALL)

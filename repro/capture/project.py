@@ -13,7 +13,7 @@ from repro.capture.metric_places import metric_places
 from repro.capture.notebook import has_code, kernel_name, load_notebook
 from repro.capture.request import CaptureRequest
 from repro.errors import UsageError
-from repro.lock import Package, Subject, parse_lock, read_lock
+from repro.lock import ComparedOutput, Package, Subject, parse_lock, read_lock
 
 _MOST_NAMED = 5
 
@@ -142,6 +142,12 @@ def previous_lock(project: Project) -> bytes | None:
 def locked_packages(data: bytes | None) -> dict[str, Package]:
     """The packages of the lock that was there before, by name."""
     return {} if data is None else {package.name: package for package in parse_lock(data).packages}
+
+
+def locked_outputs(data: bytes | None) -> tuple[ComparedOutput, ...]:
+    """The outputs that the lock that was there before held reruns to."""
+    named = data is not None and b"[[compared-outputs]]" in data
+    return parse_lock(data).compared if data is not None and named else ()
 
 
 def _others_there(given: Path) -> str:

@@ -19,6 +19,7 @@ IGNORED_FOLDERS = frozenset(
         ".mypy_cache",
         ".pytest_cache",
         ".ruff_cache",
+        "repro.baseline",
     }
 )
 _IGNORED_ENDINGS = (".egg-info", ".dist-info")  # what an editable install or a build leaves
@@ -54,18 +55,21 @@ class Snapshot:
     Attributes:
         files: POSIX path relative to the root → state.
         taken_ns: When the scan began, nanoseconds since 1970.
+        folders: POSIX paths of the folders below the root.
     """
 
     files: Mapping[str, FileState] = field(default_factory=dict)
     taken_ns: int = 0
+    folders: frozenset[str] = frozenset()
 
 
 def take_snapshot(root: Path) -> Snapshot:
     """Scan a project. Files that vanish meanwhile are left out; folders that can't be listed count as empty."""
     taken = time.time_ns()
     files: dict[str, FileState] = {}
-    _scan(os.fspath(root), "", files)
-    return Snapshot(files, taken)
+    folders: set[str] = set()
+    _scan(os.fspath(root), "", files, folders)
+    return Snapshot(files, taken, frozenset(folders))
 
 
 class Ignored:
@@ -127,11 +131,12 @@ def subfolders(path: str) -> Iterator[os.DirEntry[str]]:
             yield entry
 
 
-def _scan(folder: str, prefix: str, files: dict[str, FileState]) -> None:
+def _scan(folder: str, prefix: str, files: dict[str, FileState], folders: set[str]) -> None:
     for entry in entries(folder):
         if entry.is_dir(follow_symlinks=False):
             if not ignored_folder(entry.path):
-                _scan(entry.path, f"{prefix}{entry.name}/", files)
+                folders.add(prefix + entry.name)
+                _scan(entry.path, f"{prefix}{entry.name}/", files, folders)
         elif entry.is_file(follow_symlinks=False) and not ignored_file(entry.name):
             try:
                 files[prefix + entry.name] = FileState.of(entry.stat(follow_symlinks=False))

@@ -80,11 +80,11 @@ class Survey:
 
     def installed(self, interpreter: Interpreter) -> Installed:
         """Pin what is installed. Raises as `repro.capture.capture.capture` does."""
+        client = self._index(interpreter)  # first, because it costs nothing to find that its settings are wrong
         warnings = (*review_copies(interpreter), *startup_warnings(interpreter))
         targets = self.request.targets or (image_platform(interpreter),)
         base = self._base(interpreter, targets)
         python = self._interpreter(interpreter, base, targets)
-        client = self._index(interpreter)
         allowed = self.project.config.allow_patched
         patches = review_patches(interpreter, allowed, published_in(client, self.progress))
         packages, runner = self._packages(interpreter, base, targets, client, patches)

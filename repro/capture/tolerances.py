@@ -90,8 +90,8 @@ def policy_problems(measures: Measures, policy: MetricPolicy) -> Iterator[str]:
     """What the author says of a metric that its values can't be judged by."""
     name, value, said = measures.metric.name, measures.value, policy.tolerance or _EXACT
     if isinstance(value, bool | str):
-        if said != _EXACT or policy.gates != Gates():
-            yield f"{name}: {value!r} is no number: it is compared exactly, and has no tolerance and no gate"
+        if said != _EXACT or policy.gates != Gates() or policy.direction is not None:
+            yield f"{name}: {value!r} is no number: it is compared exactly, and has no tolerance, gate or direction"
         return
     if said.ulp is not None and not isinstance(value, float):
         yield f"{name}: ulp is for floats, and {value!r} is an integer: use absolute"

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from repro.cli.console import Console
-from repro.cli.locks import lock_path
+from repro.cli.locks import NAME, lock_path
 from repro.cli.parameters import FILE, PATH
 from repro.cli.settings import Settings, common, json_option
 from repro.differ.check import check
@@ -26,7 +26,7 @@ from repro.report.check import check_annotations, check_json, check_text
 def command(
     settings: Settings, lock: Path | None, *, python: Path | None, config: Path | None, strict: bool, github: bool
 ) -> int:
-    """Tell whether LOCK, the nearest repro.lock otherwise, is still true of its project.
+    """Tell whether LOCK (a file, or its project's directory; the nearest repro.lock otherwise) is true of its project.
 
     Every locked file is hashed, and the sources, the settings, the files that declare packages and what is installed
     are compared with the lock. Nothing is run, no network and no container engine is needed.
@@ -35,9 +35,10 @@ def command(
     """
     if github and settings.json:
         raise UsageError("--github and --json can't go together", fix="Leave one of them out.")
+    named = lock / NAME if lock is not None and lock.is_dir() else lock
     with Console(settings) as console:
         options = TreeOptions(python, config, surroundings=False)
-        report = check(lock_path(lock, "name it: `repro check LOCK`"), options, console.progress)
+        report = check(lock_path(named, "name it: `repro check LOCK`"), options, console.progress)
         if settings.json:
             console.show(check_json(report))
         else:

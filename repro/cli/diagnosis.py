@@ -17,16 +17,20 @@ from repro.capture.kernels import KernelEntry, list_kernels
 from repro.capture.packages.index import IndexClient
 from repro.capture.packages.settings import load_settings
 from repro.capture.readiness import no_kernel_error, readiness
+from repro.cli.locks import NAME, nearest_lock
 from repro.engines.model import Engine, ImageInfo
 from repro.engines.select import BUBBLEWRAP, advice_for, find_engine, probe_engines
 from repro.errors import InfrastructureError, ReproError, UsageError
 from repro.http import redact, session
+from repro.lock import load_lock
 from repro.plan import layout
 from repro.progress import Progress
 from repro.registry import Registry, parse_name
 from repro.report.doctor import Check
 from repro.report.style import count, human_size
+from repro.store import artifact_cache
 from repro.store.cache import cache_directory
+from repro.transfer.base import is_base_kept
 
 _NEEDED_BYTES = 1 << 29
 _COMFORT_BYTES = 5 << 30
@@ -45,7 +49,7 @@ def diagnose(project: Path, progress: Progress) -> list[Check]:
     probes = (
         _Probe("repro", _repro),
         _Probe("engine", _engine),
-        _Probe("base image", _base),
+        _Probe("base image", lambda: _base(project)),
         _Probe("index", lambda: _index(project)),
         _Probe("certificates", _certificates),
         _Probe("proxies", _proxies),
@@ -93,13 +97,16 @@ def _engine() -> Check:
     return Check("engine", "ok", described, details=others)
 
 
-def _base() -> Check:
-    """A labelled image of the engine, else the official one of this Python in its registry."""
+def _base(project: Path) -> Check:
+    """A labelled image of the engine, else the lock's in the cache, else the official one in its registry."""
     local, architecture = _labelled_images()
     if local:
         names = ", ".join(image.tags[0] for image in local if image.tags)
         versions = ", ".join(sorted({image.labels[LABEL_PYTHON] for image in local}))
         return Check("base image", "ok", f"{names} in the engine, with Python {versions}")
+    kept = _kept_base(project)
+    if kept is not None:
+        return Check("base image", "ok", f"{kept}, which {NAME} names, is in the cache")
     name = OFFICIAL.format(version=platform.python_version())
     try:
         found = Registry().resolve(parse_name(name), architecture)
@@ -107,6 +114,18 @@ def _base() -> Check:
         fix = "Make one with scripts/make-base in repro's repository, or name one in repro.toml: [base] image."
         return Check("base image", "fail", f"none in the engine, and {error.what}", fix)
     return Check("base image", "ok", f"{found.name} can be had from its registry")
+
+
+def _kept_base(project: Path) -> str | None:
+    """The base of the project's lock, when the cache has it for every platform of the lock."""
+    path = nearest_lock(project)
+    try:
+        lock = None if path is None else load_lock(path)[0]
+    except ReproError:  # whoever needs the lock is told what is wrong with it
+        return None
+    if lock is None or not all(is_base_kept(lock.base, target, artifact_cache()) for target in lock.targets):
+        return None
+    return lock.base.reference
 
 
 def _labelled_images() -> tuple[list[ImageInfo], str]:

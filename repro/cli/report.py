@@ -9,7 +9,7 @@ from repro.cli.parameters import PATH
 from repro.cli.reports import report_option
 from repro.cli.settings import Settings, common, json_option
 from repro.report.dossier import read_run
-from repro.report.formats import parse_report, write_reports
+from repro.report.formats import parse_reports, write_reports
 from repro.report.terminal import verdict_text
 from repro.verify.document import render_verdict
 
@@ -25,7 +25,7 @@ def command(settings: Settings, *, run: Path, reports: tuple[str, ...]) -> None:
 
     RUN is a directory below .repro/runs that `repro verify` made, or a verdict that it wrote as JSON.
     """
-    files = [parse_report(text) for text in reports]
+    files = parse_reports(reports)
     with Console(settings) as console:
         dossier = read_run(run)
         verdict = dossier.verdict

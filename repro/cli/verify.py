@@ -13,7 +13,7 @@ from repro.engines.model import Engine
 from repro.engines.select import BUBBLEWRAP, ENGINES, find_engine
 from repro.progress import Progress
 from repro.report.dossier import gather
-from repro.report.formats import parse_report, write_reports
+from repro.report.formats import parse_reports, write_reports
 from repro.report.terminal import verdict_text
 from repro.verify.document import render_verdict
 from repro.verify.stage import verify
@@ -56,7 +56,7 @@ def command(
     First the image is checked against the lock; one that differs is not run. Exit codes: 0 verified, 1 a metric moved,
     3 the evaluation failed, 4 infrastructure, 5 tampered, 6 not comparable, 7 out of memory, 8 timed out.
     """
-    files = [parse_report(text) for text in reports]
+    files = parse_reports(reports)
     with Console(settings) as console, scratch(wanted=bool(files)) as folder:
         with reported(image, files):
             chosen = choose_lock(named, baked=baked_lock, progress=console.progress)

@@ -31,6 +31,7 @@ def _subject(before: State, after: State) -> Iterator[Change]:
         ("kernel", "kernel", old.kernel or "", new.kernel or ""),
         ("arguments", "arguments", " ".join(old.args), " ".join(new.args)),
         ("directory on the laptop", "root", old.root or "", new.root or ""),
+        ("empty folders", "directories", ", ".join(old.directories), ", ".join(new.directories)),
     )
     for what, aspect, was, now in pairs:
         if was != now:

@@ -7,12 +7,13 @@ from pathlib import Path
 from repro.differ.contents import at_revision, first_of, in_folder, in_git, in_layers, locked_contents, read_at
 from repro.differ.images import engine_image, located_image
 from repro.differ.model import Side
+from repro.differ.named import ENDINGS, load_named
 from repro.differ.state import State, locked_state
 from repro.differ.tree import TreeOptions, read_tree
 from repro.digest import Digest
 from repro.engines.model import Engine
 from repro.errors import UsageError
-from repro.lock import load_lock, lock_body, parse_lock
+from repro.lock import lock_body, parse_lock
 from repro.oci.locations import is_location
 from repro.plan import layout
 from repro.progress import Progress
@@ -20,8 +21,9 @@ from repro.progress import Progress
 _GIT = "git:"
 _LAYOUT = "oci-layout"
 _NAME = "repro.lock"
-_ENDINGS = (".lock", ".toml")
 _ARCHIVE = ".tar"
+_PATHS = ("/", "./", "../", "~")  # names of images don't begin so
+_SIDES = "Name a lock, a directory with one, git:REVISION, or an image; `repro diff --help` lists them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +55,29 @@ class Opener:
         """
         if word is None:
             return self._tree(self.nearest(), "working tree")
+        if not word:
+            raise UsageError("the name of one side is empty", fix=_SIDES)
         if word.startswith(_GIT):
             return self._revision(word)
         path = Path(word)
         if path.is_dir() and not (path / _LAYOUT).exists():
             return self._tree(path / _NAME, word)
+        if word.startswith(_PATHS) and not path.exists():
+            raise UsageError("there is nothing there", where=word, fix=_SIDES)
         located = is_location(word) or path.is_dir() or (path.is_file() and path.suffix == _ARCHIVE)
-        if not located and (path.is_file() or word.endswith(_ENDINGS)):
+        if not located and (path.is_file() or word.endswith(ENDINGS)):
             return self._lock(path, word)
         body, contents = located_image(word) if located else engine_image(word, self.engine())
         lock = parse_lock(body, where=f"{layout.LOCK} in {word}", progress=self.progress)
         return locked_state(Side(word, "image", _digest(body)), lock, first_of([contents]))
 
     def _tree(self, path: Path, name: str) -> State:
-        lock, body = load_lock(path, self.progress)
+        lock, body = load_named(path, self.progress)
         root = path.resolve().parent
         return read_tree(root, lock, Side(name, "tree", _digest(body)), self.options, self.progress).state
 
     def _lock(self, path: Path, name: str) -> State:
-        lock, body = load_lock(path, self.progress)
+        lock, body = load_named(path, self.progress)
         side = Side(name, "lock", _digest(body))
         return locked_state(side, lock, locked_contents(path.resolve().parent, lock))
 

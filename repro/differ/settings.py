@@ -11,7 +11,7 @@ from repro.capture.config import DEFAULT_TIMEOUT, Config, MetricPolicy
 from repro.capture.metric_places import is_excluded, locked_places, metric_places
 from repro.capture.mounts import mark_mounted
 from repro.capture.roles import matches, role_of
-from repro.capture.tolerances import DEFAULT, Measures, tolerance_of
+from repro.capture.tolerances import DEFAULT, Measures, policy_problems, tolerance_of, wants_band
 from repro.http import session
 from repro.lock import (
     Base,
@@ -26,6 +26,7 @@ from repro.lock import (
     SystemPackage,
     Tolerance,
 )
+from repro.lock.metric_fields import LEAST_RUNS
 from repro.oci.locations import is_location
 from repro.registry import parse_name
 from repro.runner.documents import MeasuredMetric
@@ -116,7 +117,7 @@ def _tolerance(metric: Metric, policy: MetricPolicy, known: Mapping[str, MetricV
     """What the author says; where that is nothing, anything that could have been suggested stays as it is."""
     locked = metric.tolerance
     suggested = {Tolerance(), DEFAULT, Tolerance(digits=locked.digits), Tolerance(samples=locked.samples)}
-    if policy.tolerance is None and locked in suggested:
+    if (policy.tolerance is None and locked in suggested) or _lacks_runs(metric, policy):
         return locked
     measured = MeasuredMetric(metric.name, metric.value, metric.source, locked.digits)
     return tolerance_of(Measures(measured, metric.runs), policy, known)
@@ -195,3 +196,16 @@ def _faults(lock: Lock, config: Config) -> Iterator[str]:
     names = {metric.name for metric in lock.metrics}
     for name in sorted(config.metric_policies.keys() - names):
         yield f"[metrics.policy.{name}]: the lock has no metric of this name"
+    for metric in lock.metrics:
+        policy = config.metric_policies.get(metric.name, MetricPolicy())
+        if _lacks_runs(metric, policy):
+            had = 1 + len(metric.runs)
+            yield f"{metric.name}: a band takes {LEAST_RUNS} runs, and the lock has {had}: capture with --runs 5"
+        else:
+            measured = MeasuredMetric(metric.name, metric.value, metric.source)
+            yield from policy_problems(Measures(measured, metric.runs), policy)
+
+
+def _lacks_runs(metric: Metric, policy: MetricPolicy) -> bool:
+    """Whether a band is asked for, and too few runs were made for one."""
+    return wants_band(policy) and 1 + len(metric.runs) < LEAST_RUNS

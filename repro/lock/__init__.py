@@ -1,6 +1,7 @@
 """The lock: the one document that capture writes and everything else reads."""
 
 from repro.lock.body import lock_body
+from repro.lock.compared import ComparedOutput, OutputKind, cell_number
 from repro.lock.evidence import Column, ColumnType, Evidence, Machine, NativeLibrary, Profile, Revision
 from repro.lock.metric import Direction, Gates, Metric, MetricValue, Tolerance
 from repro.lock.model import (
@@ -40,6 +41,7 @@ __all__ = [
     "Bytecode",
     "Column",
     "ColumnType",
+    "ComparedOutput",
     "Direction",
     "Encoding",
     "Environment",
@@ -53,6 +55,7 @@ __all__ = [
     "MetricValue",
     "NativeLibrary",
     "Origin",
+    "OutputKind",
     "Package",
     "PackageFile",
     "PackedPython",
@@ -67,6 +70,7 @@ __all__ = [
     "Subject",
     "SystemPackage",
     "Tolerance",
+    "cell_number",
     "load_lock",
     "lock_body",
     "parse_lock",

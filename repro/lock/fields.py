@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple, get_args
 
 from repro.lock.body import SEPARATOR
+from repro.lock.compared import read_compared
 from repro.lock.evidence_fields import read_evidence
 from repro.lock.metric import Metric
 from repro.lock.metric_fields import read_metric, read_metric_1_3
@@ -54,9 +55,10 @@ def read_1_2(root: Table, predictions: Table) -> Lock:
 
 
 def read_1_3(root: Table, predictions: Table) -> Lock:
-    """What format 1.3 knows: as 1.2, with more to say of metrics."""
-    readers = _Readers(_subject_1_2, _policy_1_3, read_metric_1_3, _package_1_2, _file_1_2)
-    return replace(_later(root, predictions, readers), evidence=read_evidence(root))
+    """What format 1.3 knows: as 1.2, with more to say of metrics, and outputs that are compared."""
+    readers = _Readers(_subject_1_3, _policy_1_3, read_metric_1_3, _package_1_2, _file_1_2)
+    compared = tuple(read_compared(table) for table in root.tables("compared-outputs"))
+    return replace(_later(root, predictions, readers), evidence=read_evidence(root), compared=compared)
 
 
 def _common(root: Table, readers: _Readers) -> Lock:
@@ -105,6 +107,10 @@ def _subject(table: Table) -> Subject:
 
 def _subject_1_2(table: Table) -> Subject:
     return replace(_subject(table), root=table.absolute_path("root") if table.has("root") else None)
+
+
+def _subject_1_3(table: Table) -> Subject:
+    return replace(_subject_1_2(table), directories=table.paths("directories") if table.has("directories") else ())
 
 
 def _python(table: Table) -> Python:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from repro.digest import Digest
+from repro.lock.compared import ComparedOutput
 from repro.lock.evidence import Evidence
 from repro.lock.metric import Metric
 
@@ -33,6 +34,8 @@ class Subject:
         args: Arguments of a script; empty for a notebook.
         root: The project's absolute path on the laptop, where its code names that; the image has the run's files there,
             too.
+        directories: Folders of the project, relative to its root, that the run lists or enters and that no locked file
+            and no output is in.
     """
 
     kind: Literal["notebook", "script"]
@@ -40,6 +43,7 @@ class Subject:
     kernel: str | None = None
     args: tuple[str, ...] = ()
     root: str | None = None
+    directories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +316,8 @@ class Lock:
     """Everything that decides an image and a verdict.
 
     `modules` names the imported modules of each package (dotted, sorted), for `ImageOptions.bytecode`; the key
-    `python` stands for the standard library. `predicted` follows from all the rest: it is written after it in the
+    `python` stands for the standard library. `compared` are those of `outputs` whose content a rerun is held to.
+    `predicted` follows from all the rest: it is written after it in the
     file and is no part of what the lock digest covers (`repro.lock.lock_body`).
     """
 
@@ -332,4 +337,5 @@ class Lock:
     system: tuple[SystemPackage, ...] = ()
     modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
     evidence: Evidence = field(default_factory=Evidence)
+    compared: tuple[ComparedOutput, ...] = ()
     predicted: tuple[PredictedImage, ...] = ()

@@ -113,13 +113,7 @@ class Table:
 
     def module_names(self, key: str) -> tuple[str, ...]:
         """An array of dotted names of modules, each once."""
-        values = self.texts(key)
-        for index, value in enumerate(values):
-            if not _MODULE.fullmatch(value):
-                self.fault(f"{key}[{index}]", f"must be the dotted name of a module, not {value!r}")
-        if len(set(values)) != len(values):
-            self.fault(key, "names a module twice")
-        return values
+        return self._each_once(key, _MODULE, "the dotted name of a module", "a module")
 
     def debian_name(self, key: str) -> str:
         """The name of a Debian package."""
@@ -135,19 +129,13 @@ class Table:
 
     def target(self, key: str) -> str:
         """A platform, such as `linux/amd64`."""
-        value = self.text(key)
-        self._check_target(key, value)
-        return value
+        return self._matching(key, _TARGET, "linux/amd64 or linux/arm64")
 
     def targets(self, key: str) -> tuple[str, ...]:
         """At least one platform, each once."""
-        values = self.texts(key)
-        for index, value in enumerate(values):
-            self._check_target(f"{key}[{index}]", value)
+        values = self._each_once(key, _TARGET, "linux/amd64 or linux/arm64", "a platform")
         if not values:
             self.fault(key, "must name at least one platform")
-        if len(set(values)) != len(values):
-            self.fault(key, "names a platform twice")
         return values
 
     def file_name(self, key: str) -> str:
@@ -181,7 +169,7 @@ class Table:
     def number(self, key: str) -> float:
         """A float or an integer, as a float."""
         value = self._take(key, (float, int), "a number")
-        return float(value or 0)
+        return 0.0 if value is None else float(value)  # not `or`: negative zero stays
 
     def optional_number(self, key: str) -> float | None:
         """A number, or None when absent."""
@@ -288,9 +276,14 @@ class Table:
             self.fault(key, f"must be {wanted}, not {value!r}")
         return value
 
-    def _check_target(self, key: str, value: str) -> None:
-        if not _TARGET.fullmatch(value):
-            self.fault(key, f"must be linux/amd64 or linux/arm64, not {value!r}")
+    def _each_once(self, key: str, pattern: re.Pattern[str], wanted: str, one: str) -> tuple[str, ...]:
+        values = self.texts(key)
+        for index, value in enumerate(values):
+            if not pattern.fullmatch(value):
+                self.fault(f"{key}[{index}]", f"must be {wanted}, not {value!r}")
+        if len(set(values)) != len(values):
+            self.fault(key, f"names {one} twice")
+        return values
 
     def _check_path(self, key: str, value: str) -> None:
         if (

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from repro.lock.compared import cell_number
 from repro.lock.model import Lock, PredictedImage, SystemPackage
 from repro.lock.table import Table
 
@@ -10,6 +11,7 @@ def check_whole(root: Table, lock: Lock) -> None:
     """Record every such fault in `root`."""
     _check_distinct(root, "files", "path", (file.path for file in lock.files))
     _check_distinct(root, "metrics", "name", (metric.name for metric in lock.metrics))
+    _check_compared(root, lock)
     _check_packages(root, lock)
     _check_system(root, lock)
     _check_modules(root, lock)
@@ -19,6 +21,13 @@ def check_whole(root: Table, lock: Lock) -> None:
     for number, image in enumerate(lock.predicted):
         _check_target(root, f"predicted[{number}].target", [image.target], lock)
         _check_predicted(root, f"predicted[{number}]", image)
+
+
+def _check_compared(root: Table, lock: Lock) -> None:
+    _check_distinct(root, "compared-outputs", "path", (output.path for output in lock.compared))
+    for number, output in enumerate(lock.compared):
+        if output.path not in lock.outputs and cell_number(output.path) is None:
+            root.fault(f"compared-outputs[{number}].path", f"is not among the outputs: {output.path!r}")
 
 
 def _check_packages(root: Table, lock: Lock) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from repro.lock.body import SEPARATOR
+from repro.lock.compared import ComparedOutput
 from repro.lock.evidence_writer import in_order, render_evidence
 from repro.lock.metric import Metric
 from repro.lock.model import (
@@ -45,10 +46,12 @@ def canonical(lock: Lock) -> Lock:
     """The same lock with every collection in its canonical order."""
     return replace(
         lock,
+        subject=replace(lock.subject, directories=tuple(sorted(lock.subject.directories))),
         targets=tuple(sorted(lock.targets)),
         metrics=tuple(sorted(lock.metrics, key=lambda metric: metric.name)),
         files=tuple(sorted(lock.files, key=lambda file: file.path)),
         outputs=tuple(sorted(lock.outputs)),
+        compared=tuple(sorted(lock.compared, key=lambda output: output.path)),
         packages=_packages(lock.packages),
         runner=replace(lock.runner, packages=_packages(lock.runner.packages)),
         system=tuple(sorted(lock.system, key=lambda package: (package.target, package.name))),
@@ -72,6 +75,7 @@ def _sections(lock: Lock) -> Iterator[str]:
     yield from _image(lock)
     yield from _surroundings(lock.environment, lock.policy)
     yield from (_metric(metric) for metric in lock.metrics)
+    yield from (_compared(output) for output in lock.compared)
     yield from (_file(file) for file in lock.files)
     yield from (_system(package) for package in lock.system)
     yield from (_package("packages", package) for package in lock.packages)
@@ -92,6 +96,7 @@ def _evaluation(lock: Lock) -> Iterator[str]:
             "kernel": subject.kernel,
             "args": subject.args or None,
             "root": subject.root,
+            "directories": subject.directories or None,
         },
     )
     yield table("baseline", {"rerun": lock.baseline.rerun})
@@ -169,6 +174,23 @@ def _metric(metric: Metric) -> str:
             "min": metric.gates.minimum,
             "max": metric.gates.maximum,
             "runs": metric.runs or None,
+        },
+    )
+
+
+def _compared(output: ComparedOutput) -> str:
+    return table(
+        "[compared-outputs]",
+        {
+            "path": output.path,
+            "kind": output.kind,
+            "sha256": output.sha256.hex,
+            "size": output.size,
+            "absolute": output.absolute,
+            "relative": output.relative,
+            "key": output.key or None,
+            "sanitize": output.sanitize or None,
+            "gate": None if output.gate else False,
         },
     )
 

@@ -1,1 +1,1 @@
-"""What cells and scripts show: outputs without what differs in every run, and where two runs first differ."""
+"""What runs write and show, compared side by side: files by content, cells without what differs in every run."""

@@ -48,9 +48,27 @@ def output_differences(baseline: Mapping[str, Any], other: Mapping[str, Any]) ->
             yield OutputDifference(number, _title(one), kind, line, left, right)
 
 
+def cell_text(notebook: Mapping[str, Any], number: int) -> str | None:
+    """What a code cell, counted from 1, shows as text: what it printed, and its values; None without such a cell.
+
+    Warnings and progress on standard error, errors, and pictures are left out.
+    """
+    cells = _code_cells(notebook)
+    if not 1 <= number <= len(cells):
+        return None
+    texts = (_shown_text(output) for output in cells[number - 1].get("outputs", []))
+    return "".join(text if text.endswith("\n") else f"{text}\n" for text in texts if text)
+
+
+def _shown_text(output: Mapping[str, Any]) -> str:
+    if output["output_type"] == "stream":
+        return _text(output["text"]) if output["name"] == "stdout" else ""
+    return _text(output.get("data", {}).get("text/plain", ""))
+
+
 def text_difference(baseline: str, other: str) -> OutputDifference | None:
     """The first line that differs in what two runs of a script printed."""
-    found = _first_line(sanitized(baseline), sanitized(other))
+    found = first_line(sanitized(baseline), sanitized(other))
     return None if found is None else OutputDifference(None, "", "output", *found)
 
 
@@ -115,7 +133,7 @@ def _cell_difference(
         if left == right:
             continue
         if isinstance(left, str) and isinstance(right, str):
-            found = _first_line(left, right)
+            found = first_line(left, right)
             if found is not None:
                 return (key[0], *found)
         else:
@@ -123,7 +141,8 @@ def _cell_difference(
     return None
 
 
-def _first_line(baseline: str, other: str) -> tuple[int, str, str] | None:
+def first_line(baseline: str, other: str) -> tuple[int, str, str] | None:
+    """Number, from 1, and both texts of the first line that differs; spaces at its end don't count."""
     pairs: Sequence[tuple[str, str]] = list(
         itertools.zip_longest(baseline.splitlines(), other.splitlines(), fillvalue="")
     )

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 
 from repro.digest import Digest
-from repro.lock import Environment, Lock, Metric
+from repro.lock import Environment, Lock, Metric, cell_number
 from repro.plan import layout
 from repro.runner.documents import Evaluation, ExpectedMetric, StagedFile
 
@@ -30,8 +30,13 @@ def make_evaluation(lock: Lock, lock_digest: Digest) -> Evaluation:
             StagedFile(file.path, file.role, file.sha256.hex, file.size, file.executable, file.mount)
             for file in lock.files
         ),
-        directories=tuple(sorted({str(PurePosixPath(path).parent) for path in lock.outputs} - {"."})),
+        directories=tuple(sorted({*_output_folders(lock), *lock.subject.directories})),
+        outputs=tuple(output.path for output in lock.compared if cell_number(output.path) is None),
     )
+
+
+def _output_folders(lock: Lock) -> set[str]:
+    return {str(PurePosixPath(path).parent) for path in lock.outputs} - {"."}
 
 
 def expected_metric(metric: Metric) -> ExpectedMetric:

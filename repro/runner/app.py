@@ -116,7 +116,7 @@ def _report(record: RunRecord, comparisons: Sequence[Comparison], gates: Sequenc
         print(table(comparisons))
         print(notes(comparisons, gates), end="")
     if record.outputs:
-        print(f"outputs, which `repro verify` compares: {len(record.outputs)}")
+        print(f"outputs, not judged here: {len(record.outputs)}; `repro verify` compares them")
     print()
     experiment = record.experiment is not None and record.failure is None
     print(_NO_VERDICT if experiment else verdict(record, comparisons, gates, code), flush=True)

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from .outputs import WrittenOutput
 from .values import Value, decode_value, encode_value, same_bits
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "RunRecord",
     "StagedFile",
     "Value",
+    "WrittenOutput",
     "decode_value",
     "encode_value",
     "same_bits",
@@ -109,7 +111,9 @@ class Evaluation:
         metrics_exclude: Globs of metrics that don't count; empty during capture.
         metrics: Baselines; empty during capture.
         files: Files to stage; empty during capture, which runs in place.
-        directories: Folders, relative to the project root, that the run writes into and may expect to find.
+        directories: Folders, relative to the project root, that the run writes into, lists or enters, and may expect to
+            find.
+        outputs: Files, relative to the project root, that the run writes and that are kept; empty during capture.
     """
 
     kind: str
@@ -126,6 +130,7 @@ class Evaluation:
     files: tuple[StagedFile, ...] = ()
     directories: tuple[str, ...] = ()
     metrics_exclude: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """Canonical bytes: sorted keys, compact, ASCII, one newline at the end."""
@@ -134,6 +139,8 @@ class Evaluation:
         data["metrics"] = [metric.to_data() for metric in self.metrics]
         if not self.metrics_exclude:
             del data["metrics_exclude"]  # as before lock 1.3
+        if not self.outputs:
+            del data["outputs"]  # likewise
         return _canonical(data)
 
     @classmethod
@@ -147,6 +154,7 @@ class Evaluation:
             data["metrics"] = tuple(ExpectedMetric.from_data(metric) for metric in data["metrics"])
             data["files"] = tuple(StagedFile(**file) for file in data["files"])
             data["directories"] = tuple(data["directories"])
+            data["outputs"] = tuple(data.get("outputs", ()))
             return cls(**data)
         except (KeyError, TypeError) as error:
             msg = f"not an evaluation: {error}"
@@ -224,6 +232,7 @@ class RunRecord:
         experiment: What was set otherwise than the lock says (see `experiment`): then it verifies nothing. Else None.
         settings: How the interpreter was set: `build`, `locale`, `time zone`, `hash seed`, `$NAME` for variables that
             steer numbers, and what numerical packages chose for this CPU (see `asked` and hook/repro_libraries.py).
+        outputs: What was kept of the evaluation's outputs, in their order; none where it failed.
     """
 
     lock_digest: str = ""
@@ -239,6 +248,7 @@ class RunRecord:
     libraries: tuple[dict[str, Any], ...] = ()
     experiment: dict[str, Any] | None = None
     settings: dict[str, str] = field(default_factory=dict)
+    outputs: tuple[WrittenOutput, ...] = ()
 
     def to_json(self) -> bytes:
         """The record as JSON, sorted keys."""
@@ -260,6 +270,7 @@ class RunRecord:
             data["warnings"] = tuple(data["warnings"])
             data["cells"] = tuple(CellRun(**cell) for cell in data["cells"])
             data["libraries"] = tuple(data.get("libraries", ()))
+            data["outputs"] = tuple(WrittenOutput(**one) for one in data.get("outputs", ()))
             return cls(**data)
         except (KeyError, TypeError) as error:
             msg = f"not a run record: {error}"

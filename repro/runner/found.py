@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,14 @@ class TooLong:
     """Stands for a whole number in a file that has more than `MOST_DIGITS` digits."""
 
 
+@dataclass(frozen=True)
+class PrintedFloat:
+    """A float that was read from text, and how many digits that has after the point, less its exponent."""
+
+    value: float
+    digits: int
+
+
 @dataclass
 class Found:
     """What was gathered so far.
@@ -39,17 +48,26 @@ class Found:
     warnings: list[str] = field(default_factory=list)
 
     def add(self, name: str, value: Any, source: str) -> None:
-        """Take a value apart: mappings join their keys with dots, lists add [i]; what is no scalar is a problem."""
+        """Take a value apart: mappings join their keys with dots, lists add [i]; what is no scalar is a problem.
+
+        What files have beside numbers, nulls and dates, is no metric: one that should be is missed by its name.
+        """
         if isinstance(value, (bool, int, float, str)):
             self.metrics.append(MeasuredMetric(name, value, source))
+        elif isinstance(value, PrintedFloat):
+            self.metrics.append(MeasuredMetric(name, value.value, source, value.digits))
         elif isinstance(value, Mapping):
             for key, item in value.items():
                 self.add(f"{name}.{key}" if name else str(key), item, source)
         elif isinstance(value, (list, tuple)):
             for index, item in enumerate(value):
                 self.add(f"{name}[{index}]", item, source)
+        elif value is None:
+            self.warnings.append(no_value(source, name, "null"))
+        elif isinstance(value, (dt.date, dt.time)):
+            self.warnings.append(f"{source}: {name} is a date or time, not a number, a bool or text: it was not taken")
         else:
-            what = _LONG if isinstance(value, TooLong) else f"{_called(value)}, not a number, a bool or text"
+            what = _LONG if isinstance(value, TooLong) else f"a {type(value).__name__}, not a number, a bool or text"
             self.problems.append(f"{source}: metric {name} is {what}")
 
     def extend(self, other: Found) -> None:
@@ -57,6 +75,12 @@ class Found:
         self.metrics += other.metrics
         self.problems += other.problems
         self.warnings += other.warnings
+
+
+def no_value(source: str, name: str, called: str) -> str:
+    """The warning about a name with nothing behind it, which is `called` null or None where it is from."""
+    cure = "let the run compute it, or leave the name out"
+    return f"{source}: {name} has no value ({called}), so it was not taken; {cure}"
 
 
 @dataclass(frozen=True)
@@ -101,6 +125,16 @@ def yields(source: str) -> bool:
     return source.startswith(_YIELDING)
 
 
+def left_out(name: str, globs: Iterable[str]) -> bool:
+    """Whether an author leaves a metric out: `*` stands for anything, `?` for one character."""
+    return any(_wild(glob).fullmatch(name) for glob in globs)
+
+
+def _wild(glob: str) -> re.Pattern[str]:
+    parts = (re.escape(part) if part not in "*?" else part.replace("*", ".*").replace("?", ".") for part in glob)
+    return re.compile("".join(parts), re.DOTALL)
+
+
 def _rank(source: str) -> int:
     return next((rank for rank, begin in enumerate(_YIELDING, start=1) if source.startswith(begin)), 0)
 
@@ -141,11 +175,3 @@ def _agree(left: Value, right: Value) -> bool:
     """The same value; an int and a float that are equal are one number that two formats wrote."""
     numbers = type(left) in (int, float) and type(right) in (int, float)
     return same_bits(left, right) or (numbers and type(left) is not type(right) and left == right)
-
-
-def _called(value: object) -> str:
-    if value is None:
-        return "null (None)"
-    if isinstance(value, (dt.date, dt.time)):
-        return "a date or time"
-    return f"a {type(value).__name__}"

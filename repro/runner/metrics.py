@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from .documents import MeasuredMetric, decode_value
-from .found import Collected, Found, merge
+from .found import Collected, Found, merge, no_value
 from .metrics_outputs import TAG, displayed_metrics, printed_metrics
 from .metrics_places import Before, read_places
 from .metrics_printed import Printed, is_printed, printed_cells, read_printed
@@ -72,6 +72,7 @@ def read_answer(reply: Mapping[str, Any] | None, key: str, number: int) -> Found
     data = json.loads(ast.literal_eval(answer["data"]["text/plain"]))
     found.metrics += [MeasuredMetric(name, decode_value(value), f"cell:{number}") for name, value in data["metrics"]]
     found.problems += [f"cell:{number}: metric {problem}" for problem in data["problems"]]
+    found.warnings += [no_value(f"cell:{number}", name, "None") for name in data["empty"]]
     found.warnings += _left_out(found, data["ending"], data["skipped"], f"cell {number} is tagged {TAG}")
     return found
 
@@ -83,7 +84,7 @@ def _left_out(found: Found, ending: str, skipped: list[str], cell: str) -> Itera
     elif ending:
         article = "an" if ending[0] in "aeiouAEIOU" else "a"
         yield f"{cell} but ends in {article} {ending}; {_CURE}"
-    elif not (found.metrics or found.problems or skipped):
+    elif not (found.metrics or found.problems or found.warnings or skipped):
         yield f"{cell} but neither ends in a mapping nor assigns a number"
     if skipped:
         yield f"{cell} but {', '.join(skipped)} {'was' if len(skipped) == 1 else 'were'} not taken; {_CURE}"

@@ -6,15 +6,16 @@ Both travel among the metrics files of evaluation and lock, as entries that begi
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 from urllib.parse import unquote
 
 from .documents import Value
-from .found import PRINTED, Found
+from .found import PRINTED, Found, PrintedFloat
 from .metrics_outputs import code_cells
 
 REPORTS = f"{PRINTED}reports"
@@ -28,6 +29,7 @@ _BLANKS = 2
 
 _MATRIX = re.compile(r"\[\[[\d\s,\[\]]*\]\]")
 _INT = re.compile(r"[-+]?\d+")
+_LONGEST_EXPONENT = len("+308")
 _FLOAT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf|infinity)", re.IGNORECASE)
 
 
@@ -100,10 +102,16 @@ def _add_pattern(found: Found, name: str, pattern: str, printed: Iterable[Printe
             found.add(metric, _value(text.strip()), place)
 
 
-def _value(text: str) -> Value:
+def _value(text: str) -> Union[Value, PrintedFloat]:
     if _INT.fullmatch(text):
         return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    if not _FLOAT.fullmatch(text):
+        return text
+    value = float(text)
+    mantissa, _, exponent = text.lower().partition("e")
+    if not math.isfinite(value) or len(exponent) > _LONGEST_EXPONENT:
+        return value
+    return PrintedFloat(value, len(mantissa.partition(".")[2]) - int(exponent or 0))
 
 
 def _add_reports(found: Found, name: str, printed: Iterable[Printed], read: Callable[[Printed], Iterable[Any]]) -> None:

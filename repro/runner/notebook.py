@@ -25,7 +25,7 @@ from .metrics import read_answer
 from .metrics_outputs import code_cells, is_tagged
 from .output import keep
 from .processes import death, kill_first, kill_group
-from .stops import ASKS_FOR_INPUT, Flood
+from .stops import ASKS_FOR_INPUT, Flood, explained
 from .surroundings import Job
 
 if TYPE_CHECKING:
@@ -212,6 +212,9 @@ class _Session:
             return self._limits.exceeded("it", number, cell.source, self._log_tail())
         except DeadKernelError:
             return await self._died(process, cell.source, number)
+        self._look_at_log()
+        if self._flood.over:  # the kernel is killed by now, which only the next cell would find out
+            return await self._died(process, cell.source, number)
         seconds = time.monotonic() - began
         self._run.cells.append(CellRun(number, seconds))
         self._tell(Event(CELL_FINISHED, number, self._total, title, seconds))
@@ -232,7 +235,7 @@ class _Session:
         return None
 
     def _raised(self, error: CellExecutionError, cell: Any, number: int) -> Failure:
-        message = _ANSI.sub("", f"{error.ename}: {error.evalue}".rstrip(": "))
+        message = explained(_ANSI.sub("", f"{error.ename}: {error.evalue}".rstrip(": ")))
         frames = _frames(error, cell)
         if error.ename == "StdinNotImplementedError":
             message = ASKS_FOR_INPUT
@@ -246,7 +249,10 @@ class _Session:
         """What goes past Python's streams is only seen here."""
         while True:
             await asyncio.sleep(_LOG_TURN)
-            self._flood.look_at(os.fstat(self._log.fileno()).st_size)
+            self._look_at_log()
+
+    def _look_at_log(self) -> None:
+        self._flood.look_at(os.fstat(self._log.fileno()).st_size)
 
     async def _died(self, process: Popen[bytes] | None, source: str, number: int) -> Failure:
         if self._flood.over:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
-from .compare import MISSING, SAME, TYPE, Comparison
+from .compare import IMPROVED, MISSING, SAME, TYPE, Comparison
 from .documents import Failure, RunRecord, Value
 from .events import CELL_FINISHED, CELL_STARTED, KERNEL_READY, OUTPUT, Event
+from .gates import GateResult, gate_text
 
 _TITLE = 60
 _HEADINGS = ("metric", "baseline", "measured", "difference", "tolerance", "verdict")
@@ -65,6 +66,28 @@ def difference_text(item: Comparison) -> str:
     return "nan" if math.isnan(item.difference) else f"{item.difference:+.6g}"
 
 
+def notes(comparisons: Sequence[Comparison], gates: Sequence[GateResult]) -> str:
+    """Lines below the table: samples that came out otherwise, improvements, NaN, and every gate."""
+    lines = [f"{item.name}: {text}" for item in comparisons for text in _remarks(item)]
+    lines += [f"gate: {gate.metric} {gate.rule}: {'kept' if gate.passed else 'NOT kept'}" for gate in gates]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def flips_text(item: Comparison) -> str:
+    """How many samples came out otherwise; "" where that isn't known or none did."""
+    return f"{item.flips} of {item.samples} samples flipped" if item.flips else ""
+
+
+def _remarks(item: Comparison) -> Iterator[str]:
+    flipped = flips_text(item)
+    if flipped:
+        yield flipped
+    if item.status == IMPROVED:
+        yield "better than the baseline, beyond its tolerance: make sure that it isn't leakage"
+    if item.status == SAME and isinstance(item.measured, float) and math.isnan(item.measured):
+        yield "NaN, here as on the laptop"
+
+
 def failure_text(failure: Failure) -> str:
     """The failure with all its evidence; the source only where the traceback doesn't quote it whole."""
     place = f"cell {failure.cell}: " if failure.cell else ""
@@ -77,7 +100,7 @@ def failure_text(failure: Failure) -> str:
     return "\n".join(parts)
 
 
-def verdict(record: RunRecord, comparisons: Sequence[Comparison], code: int) -> str:
+def verdict(record: RunRecord, comparisons: Sequence[Comparison], gates: Sequence[GateResult], code: int) -> str:
     """One line."""
     if record.failure is not None:
         return f"NOT VERIFIED: {_KINDS.get(record.failure.kind, 'the evaluation failed')} (exit code {code})"
@@ -88,10 +111,14 @@ def verdict(record: RunRecord, comparisons: Sequence[Comparison], code: int) -> 
     if absent:
         return f"NOT VERIFIED: missing or of another type: {', '.join(absent)} (exit code {code})"
     bad = [item.name for item in compared if not item.passed]
+    failed = [gate_text(gate) for gate in gates if not gate.passed]
     if bad:
-        return f"NOT VERIFIED: {len(bad)} of {len(compared)} metrics differ: {', '.join(bad)} (exit code {code})"
+        moved = f"{len(bad)} of {len(compared)} metrics differ: {', '.join(bad)}"
+        return f"NOT VERIFIED: {'; '.join([moved, *failed])} (exit code {code})"
     same = sum(item.status == SAME for item in compared)
     detail = "all bit for bit" if same == len(compared) else f"{same} bit for bit, the others within their tolerance"
+    if failed:
+        return f"NOT VERIFIED: as on the laptop, {detail}, but {'; '.join(failed)} (exit code {code})"
     return f"VERIFIED: {len(compared)} of {len(compared)} metrics agree with the baseline, {detail}"
 
 

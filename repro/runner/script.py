@@ -14,7 +14,7 @@ from .documents import Failure
 from .events import OUTPUT, Event
 from .notebook import NotebookRun
 from .processes import death, kill_first, kill_group
-from .stops import ASKS_FOR_INPUT, Flood
+from .stops import ASKS_FOR_INPUT, Flood, explained
 from .surroundings import Job
 
 LOG_FILE = "output.log"
@@ -29,36 +29,45 @@ def run_script(job: Job) -> NotebookRun:
 
     A script counts as one cell for the limits. Its process group does not outlive it.
     """
+    printed = _Printed((job.out / LOG_FILE).open("wb"), job.tell)
+    try:
+        run = _run(job, printed)
+    finally:
+        printed.close()
+    if printed.lost is not None and run.failure is None:
+        raise printed.lost
+    return run
+
+
+def _run(job: Job, printed: _Printed) -> NotebookRun:
     python, place = job.evaluation.python, job.place
     oom = cgroup.oom_kills()
-    with (job.out / LOG_FILE).open("wb") as log:
-        printed = _Printed(log, job.tell)
-        run = NotebookRun()
-        try:
-            process = subprocess.Popen(
-                [python, str(job.subject), *job.evaluation.args],
-                cwd=str(place.directory),
-                env={"PYTHONUNBUFFERED": "1", **place.variables},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=os.name == "posix",
-            )
-        except OSError as error:
-            return NotebookRun(failure=Failure("start", f"{python} can't be started: {error.strerror or error}"))
-        try:
-            kill_first(process.pid)
-            printed.follow(process)
-            code = process.wait(job.limits.for_cell())
-        except subprocess.TimeoutExpired:
-            run.failure = job.limits.exceeded("the script", traceback=printed.error_tail())
-            return run
-        finally:
-            kill_group(process.pid)
-            process.kill()
-            process.wait()
-            printed.finish()
-            run.found.warnings += printed.flood.warnings()
+    run = NotebookRun()
+    try:
+        process = subprocess.Popen(
+            [python, str(job.subject), *job.evaluation.args],
+            cwd=str(place.directory),
+            env={"PYTHONUNBUFFERED": "1", **place.variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=os.name == "posix",
+        )
+    except OSError as error:
+        return NotebookRun(failure=Failure("start", f"{python} can't be started: {error.strerror or error}"))
+    try:
+        kill_first(process.pid)
+        printed.follow(process)
+        code = process.wait(job.limits.for_cell())
+    except subprocess.TimeoutExpired:
+        run.failure = job.limits.exceeded("the script", traceback=printed.error_tail())
+        return run
+    finally:
+        kill_group(process.pid)
+        process.kill()
+        process.wait()
+        printed.finish()
+        run.found.warnings += printed.flood.warnings()
     run.failure = (
         printed.flood.failure("the script") if printed.flood.over else _failure(code, oom, printed.error_tail())
     )
@@ -73,11 +82,15 @@ def _failure(code: int, oom: int, tail: str) -> Failure | None:
     last = tail.strip().splitlines()[-1:] if "Traceback (most recent call last)" in tail else []
     if last == [_NO_INPUT]:
         last = [ASKS_FOR_INPUT]
-    return Failure("cell", last[0] if last else f"the script exited with code {code}", traceback=tail)
+    return Failure("cell", explained(last[0]) if last else f"the script exited with code {code}", traceback=tail)
 
 
 class _Printed:
-    """Follows both streams of a process in threads, so that neither fills up while the other is read."""
+    """Follows both streams of a process in threads, so that neither fills up while the other is read.
+
+    Attributes:
+        lost: Why the log can't be kept, such as a disk that is full; it is read on all the same.
+    """
 
     def __init__(self, log: BinaryIO, on_event: Callable[[Event], None]) -> None:
         self._log = log
@@ -87,6 +100,7 @@ class _Printed:
         self._errors: deque[str] = deque(maxlen=_TAIL)
         self._threads: list[threading.Thread] = []
         self.flood = Flood(lambda: None)
+        self.lost: OSError | None = None
 
     def follow(self, process: subprocess.Popen[bytes]) -> None:
         self.flood = Flood(lambda: kill_group(process.pid))
@@ -102,6 +116,13 @@ class _Printed:
         with self._lock:
             self._closed = True
 
+    def close(self) -> None:
+        """Close the log."""
+        try:
+            self._log.close()
+        except OSError as error:
+            self.lost = self.lost or error
+
     def error_tail(self) -> str:
         """The end of standard error."""
         with self._lock:
@@ -116,7 +137,14 @@ class _Printed:
                         return
                     if not self.flood.take(len(line)):
                         continue
-                    self._log.write(line)
+                    self._keep(line)
                     if errors:
                         self._errors.append(text)
                     self._on_event(Event(OUTPUT, title=text))
+
+    def _keep(self, line: bytes) -> None:
+        if self.lost is None:
+            try:
+                self._log.write(line)
+            except OSError as error:
+                self.lost = error

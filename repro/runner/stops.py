@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -21,6 +22,13 @@ ASKS_FOR_INPUT = (
     "it asks for keyboard input (input() or getpass()), which nobody can give in an unattended run; "
     "replace it by a constant or a variable"
 )
+FULL_DISK = "the disk is full, or a quota is used up: free space where it writes, or let it write less"
+_NO_SPACE = re.compile(
+    r"\[Errno 28\]|errno = 28\b|No space left on device|dis[ck] quota exceeded|database or disk is full"
+    r"|not enough space on the disk",
+    re.IGNORECASE,
+)
+"""As systems, SQLite and HDF5 say it."""
 _GRACE = 0.1  # seconds for processes that are ending anyway
 _ROUNDS = 20
 _TOLD = 5
@@ -57,6 +65,11 @@ class Flood:
         if self._printed <= KEPT_OUTPUT:
             return []
         return [f"it printed {self._printed >> 20} MiB; only the first {KEPT_OUTPUT >> 20} MiB of its output are kept"]
+
+
+def explained(message: str) -> str:
+    """An error of the program's own, with what it comes from where that is a full disk."""
+    return f"{message}; {FULL_DISK}" if _NO_SPACE.search(message) else message
 
 
 def end_strays(mark: str) -> list[str]:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from repro.engines import DockerEngine
-from repro.errors import InfrastructureError, UsageError
+from repro.errors import InfrastructureError, IntegrityError, UsageError
 from repro.lock import Base
 from repro.oci.image import Image
-from repro.oci.kept import kept_image, nowhere
+from repro.oci.kept import is_kept, kept_image, nowhere
 from repro.oci.locations import open_location, parse_location
 from repro.progress import Progress
 from repro.registry import ImageName, NotFoundError, Registry, parse_name, registry_image
@@ -19,7 +19,7 @@ from repro.transfer.facts import BaseFacts, PathFact, base_facts
 from repro.transfer.plain import kept_plain, plain_image
 from repro.transfer.saved import saved_image
 
-__all__ = ["BaseFacts", "PathFact", "base_facts", "find_base", "pullable"]
+__all__ = ["BaseFacts", "PathFact", "base_facts", "find_base", "is_base_kept", "pullable"]
 
 _LOCKED = "repro.lock: base"
 _NAME_IT = (
@@ -65,6 +65,18 @@ def find_base(
             return search.in_registry(registry, parse_name(base.reference))
         case "layout":
             return search.in_cache(registry)
+
+
+def is_base_kept(base: Base, target: str, cache: ObjectStore) -> bool:
+    """Whether all of a base for a platform is in the cache, so that a build has to ask nobody for it."""
+    try:
+        if base.source == "engine":
+            found = kept_plain(base.digest, target, cache)
+        else:
+            found = kept_image(base.digest, target, base.reference, cache, nowhere)
+    except IntegrityError:
+        return False
+    return found is not None and all(is_kept(layer, cache) for layer in found.layers)
 
 
 def pullable(reference: str) -> ImageName | None:

@@ -15,7 +15,7 @@ from repro.capture.config import (
     project_root,
 )
 from repro.errors import UsageError
-from repro.lock import ImageOptions, Tolerance
+from repro.lock import Gates, ImageOptions, Tolerance
 
 FULL = """
 [run]
@@ -36,6 +36,20 @@ files = ["results.yaml"]
 direction = "higher"
 absolute = 1e-9
 accept-improvement = true
+[metrics.policy.n]
+samples = 9
+flips = 2
+min = 1
+max = 8.5
+[metrics.policy.exactly]
+exact = true
+[metrics.policy.drawn]
+band = true
+[metrics.policy.near]
+relative = 1e-4
+ulp = 3
+[metrics.policy.gated]
+min = 0.9
 [index]
 url = "https://pypi.example.org/simple"
 extra = ["https://extra.example.org/simple"]
@@ -77,7 +91,14 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         threads=2,
         files=FileRules(("config/*.yaml",), ("scratch/**",), {"model": ("weights/*",)}, mount=("data/big/**",)),
         metrics_files=("results.yaml",),
-        metric_policies={"test.auc": MetricPolicy("higher", Tolerance(1e-9, None), accept_improvement=True)},
+        metric_policies={
+            "test.auc": MetricPolicy("higher", Tolerance(1e-9, None), accept_improvement=True),
+            "n": MetricPolicy(tolerance=Tolerance(samples=9, flips=2), gates=Gates(1.0, 8.5)),
+            "exactly": MetricPolicy(tolerance=Tolerance()),
+            "drawn": MetricPolicy(tolerance=Tolerance(band=True)),
+            "near": MetricPolicy(tolerance=Tolerance(relative=1e-4, ulp=3)),
+            "gated": MetricPolicy(gates=Gates(0.9)),
+        },
         index=IndexConfig("https://pypi.example.org/simple", ("https://extra.example.org/simple",)),
         base="python:3.11.7-slim-bookworm",
         supply="base",
@@ -109,6 +130,18 @@ def test_pyproject_serves_where_there_is_no_repro_toml(tmp_path: Path) -> None:
         ("[metrics]\nfiles = ['../m.json']", "metrics.files[0]: must be a relative path"),
         ("[metrics.policy.auc]\nabsolute = -1", "metrics.policy.auc.absolute: must be a finite number"),
         ("[metrics.policy.auc]\ndirection = 'up'", "metrics.policy.auc.direction: must be one of higher, lower"),
+        ("[metrics.policy.m]\naccept-improvement = true", "metrics.policy.m.accept-improvement: needs a direction"),
+        ("[metrics.policy.m]\nexact = true\nulp = 1", "metrics.policy.m.exact: can't be combined with ulp"),
+        ("[metrics.policy.m]\nband = true\nabsolute = 1", "metrics.policy.m.band: can't be combined with absolute"),
+        ("[metrics.policy.m]\nsamples = 9\nband = true", "metrics.policy.m.band: can't be combined with samples"),
+        ("[metrics.policy.m]\nsamples = 0", "metrics.policy.m.samples: must be at least 1"),
+        ("[metrics.policy.m]\nflips = 1", "metrics.policy.m.flips: needs samples"),
+        ("[metrics.policy.m]\nsamples = 9\nflips = 9", "metrics.policy.m.flips: must be less than samples"),
+        ("[metrics.policy.m]\nsamples = 'x'", "metrics.policy.m.samples: must be an integer"),
+        ("[metrics.policy.m]\nulp = 1.5", "metrics.policy.m.ulp: must be an integer"),
+        ("[metrics.policy.m]\nmin = 2\nmax = 1", "metrics.policy.m.min: is above max"),
+        ("[metrics.policy.m]\nmax = inf", "metrics.policy.m.max: must be a finite number"),
+        ("[metrics.policy.m]\ndigits = 2", "metrics.policy.m.digits: unknown field"),
         ("[limits]\nmemory = 'infk'", "limits.memory: must be a size"),
         ("[limits]\nmemory = '0g'", "limits.memory: must be a size"),
         ("[image]\nencoding = 'lzma'", "image.encoding: must be one of splice, gzip, zstd, tar"),

@@ -1,26 +1,23 @@
 """Folders that a run listed: told when the image shows something else."""
 
 import os
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from repro.capture.listed import listed_warnings
+from repro.capture.listed import listed_warnings, needed_folders
 from repro.capture.snapshot import take_snapshot
+from repro.runner.trace import Trace
 
 
-def warnings(
-    root: Path, listed: list[str], locked: list[str], outputs: tuple[str, ...] = (), *, later: int = 1 << 40
-) -> list[str]:
-    """What is told when a run has listed folders, begun so many nanoseconds after they were last changed."""
+def warnings(root: Path, listed: list[str], locked: list[str], outputs: tuple[str, ...] = ()) -> list[str]:
+    """What is told when a run has listed folders."""
     for path in (*locked, "evaluate.ipynb"):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text("x")
-    now = take_snapshot(root)
-    before = replace(now, taken_ns=now.taken_ns + later)
     places = [os.fspath(root / folder) for folder in listed]
-    return list(listed_warnings(root, places, before, locked=[*locked, "evaluate.ipynb"], outputs=outputs))
+    return list(listed_warnings(root, places, take_snapshot(root), locked=[*locked, "evaluate.ipynb"], outputs=outputs))
 
 
 @pytest.fixture
@@ -28,20 +25,47 @@ def root(tmp_path: Path) -> Path:
     return tmp_path.resolve()
 
 
-@pytest.mark.parametrize("kept", [[], [".gitkeep"]])
-def test_a_folder_that_the_image_lacks_is_told(root: Path, kept: list[str]) -> None:
+def test_a_folder_whose_files_the_image_lacks_is_told(root: Path) -> None:
     (root / "cache").mkdir()
-    for name in kept:
-        (root / "cache" / name).touch()
-    (told,) = warnings(root, ["cache"], [])
-    assert told.startswith("the run lists cache/, which the image won't have")
+    (root / "empty").mkdir()
+    (root / "cache" / ".gitkeep").touch()
+    (told,) = warnings(root, ["cache", "empty"], [])
+    assert told.startswith("the run lists cache/, where the image has no file")
 
 
-def test_folders_of_the_run_itself_of_outputs_and_of_locked_files_are_there(root: Path) -> None:
-    for folder in ("out", "made/deep"):
-        (root / folder).mkdir(parents=True)
+def test_folders_of_outputs_and_of_locked_files_are_there(root: Path) -> None:
+    (root / "out").mkdir()
     assert warnings(root, ["data", "out", "", "../beside", "gone"], ["data/a.csv"], ("out/scores.json",)) == []
-    assert warnings(root, ["made/deep"], [], later=-(1 << 40)) == []
+
+
+def needed(
+    root: Path, *, listed: Iterable[str] = (), entered: Iterable[str] = (), made: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """What an image must have when the lock has `data/a.csv`, and the folders are named relative to the root."""
+
+    def times(folders: Iterable[str]) -> dict[str, int]:
+        return {os.path.normpath(root / folder): 1 for folder in folders}
+
+    def relative(path: str) -> str | None:
+        return path[len(f"{root}/") :] if path.startswith(f"{root}/") else None
+
+    trace = Trace(listed=times(listed), entered=times(entered), made=times(made))
+    return needed_folders(trace, take_snapshot(root), ["data/a.csv"], relative)
+
+
+def test_folders_that_were_there_and_hold_nothing_locked_are_needed(root: Path) -> None:
+    for folder in ("data", "raw/old", "work", ".git", "own/below"):
+        (root / folder).mkdir(parents=True)
+    assert needed(root, listed=["raw/old", "raw", "data", "."], entered=["work", "..", "gone"]) == ("raw/old", "work")
+    assert needed(root, listed=[".git", ".git/refs"]) == ()
+    assert needed(root, listed=["own/below"], entered=["own"], made=["own"]) == ()
+
+
+def test_a_walk_through_the_project_needs_only_what_it_enters(root: Path) -> None:
+    names = [f"part{number}" for number in range(60)]
+    for name in names:
+        (root / name).mkdir()
+    assert needed(root, listed=names, entered=names[7:8]) == ("part7",)
 
 
 def test_what_imports_list_tells_nothing(root: Path) -> None:

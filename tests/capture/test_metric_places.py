@@ -6,7 +6,15 @@ import pytest
 
 from repro.capture.baseline import baseline_warnings, make_baseline
 from repro.capture.config import Config, load_config
-from repro.capture.metric_places import choose_metrics, lasting_outputs, locked_places, metric_places, tracker_files
+from repro.capture.metric_places import (
+    choose_metrics,
+    lasting_folders,
+    lasting_modules,
+    lasting_outputs,
+    locked_places,
+    metric_places,
+    tracker_files,
+)
 from repro.capture.snapshot import FileState, Snapshot
 from repro.errors import CaptureError, UsageError
 from repro.lock import Tolerance
@@ -74,7 +82,7 @@ def test_trackers_count_only_where_nothing_is_declared():
     assert [metric.name for metric in chosen] == ["auc", "share"]
     assert choose_metrics(metrics[1:4], Config()) == tuple(metrics[1:4])
     lines = list(baseline_warnings(make_baseline(chosen, Config(), "work.ipynb"), metrics))
-    assert lines[0] == "compared by the digits that were printed, because that is all there is: share"
+    assert lines[0].startswith("compared by the digits that were printed, because that is all there is: share; one ")
     assert lines[1].startswith("MLflow has metrics in mlruns (2), which were not taken because there are declared ones")
     assert lines[2].startswith("TensorBoard has metrics in runs (1)")
 
@@ -114,3 +122,13 @@ def test_what_trackers_keep_for_themselves_is_no_input_and_no_lasting_output():
     ]
     written = ("mlruns/0/abc/artifacts/model.pkl", "runs/Nov21/events.out.tfevents.1.host.2.0", "out/plot.png")
     assert lasting_outputs(written) == ("out/plot.png",)
+
+
+def test_what_mlflow_imports_only_to_make_its_database_is_no_module_of_the_run():
+    modules = {"mlflow": ("mlflow", "mlflow.store.db.utils"), "numpy": ("numpy",)}
+    first = {**modules, "mlflow": (*modules["mlflow"], "mlflow.store.db_migrations.env")}
+    assert lasting_modules(first) == lasting_modules(modules) == modules
+
+
+def test_folders_that_trackers_name_at_random_are_not_needed():
+    assert lasting_folders(["data", "mlruns", "sub/mlruns/0/5f3a", "runs"]) == ("data", "runs")

@@ -14,11 +14,11 @@ from repro.capture.probe import probe
 from repro.capture.project import open_project
 from repro.capture.request import CaptureRequest
 from repro.capture.review import Review, review, unfound_modules
-from repro.capture.tracing.observed import GeneratorFact, Happened, Observed, Place
 from repro.digest import Digest
 from repro.errors import CaptureError, ExitCode
 from repro.lock import LockedFile
 from repro.progress import Silent
+from repro.runner.observed import GeneratorFact, Happened, Observed, Place
 
 NOTHING = Evidence(metrics=(), files=(), outputs=(), warnings=())
 

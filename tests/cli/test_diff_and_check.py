@@ -46,6 +46,12 @@ def test_a_lock_and_the_tree_are_the_same(project: Path, capsys: pytest.CaptureF
     assert out.splitlines()[-1] == "✓ same: nothing that was compared differs"
 
 
+def test_a_projects_directory_names_its_lock(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "check", "..")
+    assert code == 0
+    assert "✓ true" in out
+
+
 def test_two_locks_differ(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "diff", "../repro.lock", changed(project))
     assert code == 1

@@ -1,11 +1,18 @@
-"""What `repro doctor` says of engines."""
+"""What `repro doctor` says of engines and bases."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from repro.cli.diagnosis import _engine
+from repro.cli.diagnosis import _base, _engine
+from repro.digest import Digest
 from repro.engines import select
+from repro.lock import Base, render_lock
+from repro.store import artifact_cache
+from repro.transfer.plain import keep_plain
+from tests.lock.samples import plain_lock
+from tests.oci.forged import forge, layer
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +36,16 @@ def test_an_engine_that_was_named_must_answer(tmp_path: Path, monkeypatch: pytes
     check = _engine()
     assert check.status == "fail"
     assert "no such socket" in check.details[0]
+
+
+def test_a_base_in_the_cache_is_enough_without_an_engine_or_a_registry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPRO_CACHE_DIR", str(tmp_path / "cache"))
+    image = forge(layer({"opt/": b""}))
+    keep_plain(image, artifact_cache())
+    base = Base("team/base:1", Digest.of(image.config), "engine", None, None, "2.36")
+    (tmp_path / "repro.lock").write_bytes(render_lock(replace(plain_lock(), base=base)))
+    (tmp_path / "sub").mkdir()
+    check = _base(tmp_path / "sub")
+    assert (check.status, check.message) == ("ok", "team/base:1, which repro.lock names, is in the cache")

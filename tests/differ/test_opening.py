@@ -238,3 +238,22 @@ def test_contents_that_are_no_longer_the_locked_ones_do_not_count(tmp_path: Path
     assert state.contents(file) == projects.FILES["helpers.py"]
     (tmp_path / "helpers.py").write_bytes(CHANGED)
     assert opener().open(str(path)).contents(file) is None
+
+
+@pytest.mark.parametrize("word", ["", "./none.lock/", "/none/repro.lok", "../none"])
+def test_names_that_mean_nothing_are_refused_without_an_engine(word: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        opener().open(word)
+    assert "git:REVISION" in (caught.value.fix or "")
+
+
+def test_a_file_that_is_no_lock_is_not_called_a_damaged_one(tmp_path: Path) -> None:
+    source = tmp_path / "evaluate.py"
+    source.write_bytes(CHANGED)
+    with pytest.raises(UsageError, match="no lock") as caught:
+        opener().open(str(source))
+    assert "delete" not in (caught.value.fix or "")
+    damaged = tmp_path / "repro.lock"
+    damaged.write_bytes(CHANGED)
+    with pytest.raises(IntegrityError):
+        opener().open(str(damaged))

@@ -7,6 +7,7 @@ from repro.lock import (
     Base,
     Baseline,
     Column,
+    ComparedOutput,
     Environment,
     Evidence,
     Gates,
@@ -74,7 +75,9 @@ def full_lock() -> Lock:
     """A lock in which every field of the format is used."""
     local = PackageFile("mine-0.1-py3-none-any.whl", digest("mine"), 300, None, ("linux/amd64",))
     return Lock(
-        subject=Subject("notebook", "notebooks/evaluate.ipynb", "python3", root="/home/ada/churn"),
+        subject=Subject(
+            "notebook", "notebooks/evaluate.ipynb", "python3", root="/home/ada/churn", directories=("scratch",)
+        ),
         baseline=Baseline(rerun=True),
         targets=("linux/amd64",),
         python=Python(
@@ -112,7 +115,7 @@ def full_lock() -> Lock:
             LockedFile("models/m.ubj", "model", digest("model"), 30, mount=True),
             LockedFile("src/features.py", "code", digest("code"), 40, executable=True),
         ),
-        outputs=("metrics.json", "figures/roc.png"),
+        outputs=("metrics.json", "figures/roc.png", "predictions.csv", "notes.txt"),
         packages=(
             package("numpy", "2.4.1", 17_000_000, "cp311-cp311-manylinux_2_28_x86_64"),
             replace(package("six"), patched=("six.py",)),
@@ -130,6 +133,11 @@ def full_lock() -> Lock:
             "numpy": tuple(f"numpy.part{number:02}" for number in range(24)),
         },
         evidence=evidence(),
+        compared=(
+            ComparedOutput("predictions.csv", "table", digest("p"), 50, 1e-9, 1e-6, ("id", "größe")),
+            ComparedOutput("figures/roc.png", "figure", digest("roc"), 60, absolute=2.0, gate=False),
+            ComparedOutput("notes.txt", "text", digest("notes"), 70, sanitize=True),
+        ),
         predicted=(predicted_image(),),
     )
 
@@ -176,9 +184,10 @@ def lock_1_2() -> Lock:
     """The same without what format 1.3 added."""
     lock = full_lock()
     policy = replace(lock.policy, metrics_exclude=())
-    return replace(
-        lock, policy=policy, metrics=tuple(metric for metric in lock.metrics if metric.name not in _SINCE_1_3)
-    )
+    metrics = tuple(metric for metric in lock.metrics if metric.name not in _SINCE_1_3)
+    outputs = ("metrics.json", "figures/roc.png")
+    subject = replace(lock.subject, directories=())
+    return replace(lock, subject=subject, policy=policy, metrics=metrics, outputs=outputs, compared=())
 
 
 _SINCE_1_3 = {"hits", "loss", "printed", "share"}

@@ -24,6 +24,7 @@ from repro.plan import (
     runner_digest,
     runner_sources,
 )
+from repro.plan.evaluation import make_evaluation
 from repro.plan.layers import BUCKETS, MOST_LARGE
 from repro.runner.documents import Evaluation
 from tests.lock.samples import full_lock, package, plain_lock
@@ -117,6 +118,12 @@ def test_the_lock_and_the_evaluation_are_baked_in() -> None:
     assert {metric.name for metric in evaluation.metrics} == {metric.name for metric in lock.metrics}
     assert evaluation.environment["OMP_NUM_THREADS"] == "4"
     assert evaluation.directories == ("figures",)
+
+
+def test_folders_of_outputs_and_those_that_the_run_lists_or_enters_are_made() -> None:
+    lock = _lock()
+    lock = replace(lock, subject=replace(lock.subject, directories=("raw/old", "figures")))
+    assert make_evaluation(lock, Digest.of(b"")).directories == ("figures", "raw/old")
 
 
 def test_labels_carry_the_digests_of_lock_code_data_and_model() -> None:

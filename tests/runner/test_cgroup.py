@@ -1,8 +1,8 @@
-"""Memory limits and out-of-memory counters of both versions of control groups."""
+"""Limits of memory and CPU, and out-of-memory counters, of both versions of control groups."""
 
 import pytest
 
-from repro.runner.cgroup import memory_limit, oom_kills
+from repro.runner.cgroup import cpu_quota, memory_limit, oom_kills
 
 
 def lay_out(root, files):
@@ -39,3 +39,25 @@ def test_both_versions(tmp_path, files, kills, limit):
     root, membership = lay_out(tmp_path, files)
     assert oom_kills(root, membership) == kills
     assert memory_limit(root, membership) == limit
+
+
+@pytest.mark.parametrize(
+    ("files", "cpus"),
+    [
+        ({"cgroup": "0::/a\n", "fs/a/cpu.max": "150000 100000\n", "fs/cpu.max": "max 100000\n"}, 1.5),
+        ({"cgroup": "0::/\n", "fs/cpu.max": "max 100000\n"}, None),
+        (
+            {
+                "cgroup": "3:cpu,cpuacct:/x\n",
+                "fs/cpu/x/cpu.cfs_quota_us": "50000",
+                "fs/cpu/x/cpu.cfs_period_us": "100000",
+            },
+            0.5,
+        ),
+        ({"cgroup": "3:cpu,cpuacct:/\n", "fs/cpu/cpu.cfs_quota_us": "-1", "fs/cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"cgroup": "0::/\n", "fs/cpu.max": "1 0\n"}, None),
+        ({}, None),
+    ],
+)
+def test_a_quota_of_cpus(tmp_path, files, cpus):
+    assert cpu_quota(*lay_out(tmp_path, files)) == cpus

@@ -1,13 +1,18 @@
 """Every rule of the comparison, a row each."""
 
 import math
+import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from repro.errors import ExitCode
 from repro.runner import exitcodes
 from repro.runner.compare import Comparison, compare, rule_text
+from repro.runner.distances import prediction_interval
 from repro.runner.documents import ExpectedMetric, Failure, MeasuredMetric
+from repro.runner.gates import judge_gates
 
 NAN, INF = math.nan, math.inf
 ULP = math.nextafter(0.9, 1.0)
@@ -29,6 +34,9 @@ def one(value, measured, **policy) -> Comparison:
         (NAN, 0.5, {"absolute": 9.0}, "moved", False),
         (0.5, NAN, {"absolute": 9.0}, "moved", False),
         (0.5, NAN, {"direction": "higher", "accept_improvement": True}, "moved", False),
+        (0.5, INF, {"direction": "higher", "accept_improvement": True}, "moved", False),
+        (INF, 0.5, {"direction": "lower", "accept_improvement": True}, "moved", False),
+        (5, 10**400, {"direction": "higher", "accept_improvement": True}, "improved", True),
         (INF, INF, {}, "same", True),
         (INF, -INF, {"relative": 1.0}, "moved", False),
         (INF, 1e308, {"relative": 1.0}, "moved", False),
@@ -55,6 +63,43 @@ def one(value, measured, **policy) -> Comparison:
         (0.9, 0.85, {"direction": "higher", "accept_improvement": True}, "moved", False),
         (0.9, 0.85, {"direction": "lower", "accept_improvement": True}, "improved", True),
         (0.9, 0.95, {"direction": "higher", "absolute": 0.1}, "within", True),
+        (0.9, ULP, {"ulp": 1}, "within", True),
+        (0.9, math.nextafter(ULP, 1.0), {"ulp": 1}, "moved", False),
+        (0.9, math.nextafter(ULP, 1.0), {"ulp": 2}, "within", True),
+        (-1e-323, 1e-323, {"ulp": 4}, "within", True),
+        (-1e-323, 1e-323, {"ulp": 3}, "moved", False),
+        (0.0, -0.0, {"ulp": 0}, "within", True),
+        (math.nextafter(INF, 0.0), INF, {"ulp": 9}, "moved", False),
+        (NAN, 0.0, {"ulp": 2**63}, "moved", False),
+        (5, 6, {"ulp": 9}, "moved", False),
+        (0.9, ULP, {"ulp": 1, "absolute": 0.0}, "within", True),
+        (0.92, 0.91, {"digits": 2}, "within", True),
+        (0.92, 0.93, {"digits": 2}, "within", True),
+        (0.92, 0.94, {"digits": 2}, "moved", False),
+        (0.9, 0.91, {"digits": 2}, "within", True),
+        (0.92, 0.925, {"digits": 2}, "within", True),
+        (12000.0, 13000.0, {"digits": -3}, "within", True),
+        (12000.0, 14000.0, {"digits": -3}, "moved", False),
+        (NAN, 0.92, {"digits": 2}, "moved", False),
+        (261 / 285, 261 / 285, {"samples": 285}, "same", True),
+        (261 / 285, math.nextafter(261 / 285, 0.0), {"samples": 285}, "within", True),
+        (261 / 285, 260 / 285, {"samples": 285}, "moved", False),
+        (261 / 285, 260 / 285, {"samples": 285, "flips": 1}, "within", True),
+        (261 / 285, 263 / 285, {"samples": 285, "flips": 1}, "moved", False),
+        (261 / 285, 263 / 285, {"samples": 285, "flips": 1, "direction": "higher"}, "improved", False),
+        (261 / 285, 0.9158, {"samples": 285, "flips": 285}, "moved", False),
+        (261 / 285, 1.5, {"samples": 285, "flips": 285}, "moved", False),
+        (261 / 285, NAN, {"samples": 285, "flips": 285}, "moved", False),
+        (261, 260, {"samples": 285, "flips": 1}, "within", True),
+        (261, 286, {"samples": 285, "flips": 285}, "moved", False),
+        (261, -1, {"samples": 285, "flips": 285}, "moved", False),
+        (2.0, 13.46, {"band": (2.0, 1.0, 3.0)}, "within", True),
+        (2.0, 13.47, {"band": (2.0, 1.0, 3.0)}, "moved", False),
+        (2.0, -9.47, {"band": (2.0, 1.0, 3.0), "direction": "lower"}, "improved", False),
+        (2.0, NAN, {"band": (2.0, 1.0, 3.0)}, "moved", False),
+        (2.0, INF, {"band": (2.0, 1.0, 3.0)}, "moved", False),
+        (2.0, 2, {"band": (2.0, 1.0, 3.0)}, "type", False),
+        (2, 13, {"band": (2.0, 1.0, 3.0)}, "within", True),
         (10**400, 10**400 + 1, {}, "moved", False),
         (10**400, 2 * 10**400, {"absolute": 1.0}, "moved", False),
         (10**400, 10**400 + 1, {"absolute": 1.0}, "within", True),
@@ -71,6 +116,90 @@ def test_one_metric(baseline, measured, policy, status, passed):
 )
 def test_the_difference(baseline, measured, difference):
     assert one(baseline, measured).difference == difference
+
+
+@pytest.mark.parametrize(
+    ("baseline", "measured", "apart"),
+    [(0.9, ULP, 1), (ULP, 0.9, 1), (0.9, 0.9, 0), (0.0, -0.0, 0), (-5e-324, 5e-324, 2), (NAN, NAN, None), (5, 6, None)],
+)
+def test_how_many_floats_lie_between(baseline, measured, apart):
+    assert one(baseline, measured).ulps == apart
+
+
+@pytest.mark.parametrize(
+    ("baseline", "measured", "samples", "flips"),
+    [
+        (261 / 285, 259 / 285, 285, 2),
+        (261 / 285, 261 / 285, 285, 0),
+        (261, 265, 285, 4),
+        (261 / 285, 0.5, 285, None),
+        (261 / 285, 261, 285, None),
+        (261 / 285, 260 / 285, None, None),
+    ],
+)
+def test_how_many_samples_flipped(baseline, measured, samples, flips):
+    result = one(baseline, measured, samples=samples)
+    assert (result.samples, result.flips) == (samples, flips)
+
+
+@pytest.mark.parametrize(
+    ("value", "policy", "bounds"),
+    [
+        (0.5, {}, (0.5, 0.5)),
+        (2.0, {"absolute": 0.5, "relative": 0.5}, (1.0, 3.0)),
+        (2.0, {"digits": 1}, (1.9, 2.1)),
+        (0.5, {"samples": 4, "flips": 1}, (0.25, 0.75)),
+        (10, {"samples": 40, "flips": 1}, (9.0, 11.0)),
+        (NAN, {"absolute": 1.0}, (None, None)),
+        (INF, {"absolute": 1.0}, (None, None)),
+        (1e308, {"relative": 1.0}, (None, None)),
+        ("cat", {}, (None, None)),
+        (True, {}, (None, None)),
+    ],
+)
+def test_where_the_tolerance_ends(value, policy, bounds):
+    result = one(value, value, **policy)
+    assert (result.low, result.high) == bounds
+
+
+def test_a_band_ends_where_its_interval_does():
+    result = one(2.0, 2.5, band=(2.0, 1.0, 3.0))
+    assert (result.low, result.high) == prediction_interval((2.0, 1.0, 3.0))
+
+
+_FINITE = st.floats(allow_nan=False, allow_infinity=False)
+_COUNTS = st.none() | st.integers(1, 2**1000 - 1)
+_ANY = st.floats() | st.integers() | st.integers(-(10**400), 10**400) | st.booleans() | st.text(max_size=3)
+
+
+@given(
+    st.builds(
+        ExpectedMetric,
+        st.just("m"),
+        _ANY,
+        st.sampled_from([None, "higher", "lower"]),
+        st.none() | st.floats(0, sys.float_info.max),
+        st.none() | st.floats(0, sys.float_info.max),
+        st.booleans(),
+        _COUNTS,
+        st.none() | st.integers(-300, 300),
+        _COUNTS,
+        st.integers(0, 2**1000 - 1),
+        st.just(()) | st.lists(st.floats(-1e149, 1e149), min_size=3, max_size=5).map(tuple),
+        st.none() | _FINITE,
+        st.none() | _FINITE,
+    ),
+    _ANY,
+)
+@settings(deadline=None, max_examples=300)
+def test_every_value_can_be_judged_by_every_rule(expected, value):
+    """The same value always passes, and nothing that a lock can say raises or gives what JSON has no number for."""
+    for measured, passes in ((value, None), (expected.value, True)):
+        (result,) = compare([expected], [MeasuredMetric("m", measured, "x")])
+        assert passes is None or (result.passed, result.status) == (True, "same")
+        assert all(bound is None or math.isfinite(bound) for bound in (result.low, result.high))
+        gates = judge_gates([expected], [MeasuredMetric("m", measured, "x")])
+        assert exitcodes.exit_code(None, [result], gates) in {0, 1, 6}
 
 
 def test_missing_fails_and_extra_does_not():
@@ -95,6 +224,11 @@ def test_missing_fails_and_extra_does_not():
         ({"absolute": 0.001}, "±0.001"),
         ({"relative": 0.001}, "±0.1 %"),
         ({"absolute": 1e-9, "relative": 1e-6}, "±1e-09 or ±0.0001 %"),
+        ({"ulp": 4}, "±4 ulp"),
+        ({"digits": 2}, "±0.01 printed"),
+        ({"digits": -3}, "±1e+3 printed"),
+        ({"samples": 285}, "0 of 285 samples"),
+        ({"band": (2.0, 1.0, 3.0)}, "-9.46022 to 13.4602 (3 runs)"),
     ],
 )
 def test_the_rule_in_words(policy, text):
@@ -129,6 +263,15 @@ def test_the_exit_code_of_a_comparison(pairs, code):
     expected = [ExpectedMetric(f"m{index}", baseline) for index, (baseline, _) in enumerate(pairs)]
     measured = [MeasuredMetric(f"m{index}", value, "x") for index, (_, value) in enumerate(pairs) if value is not None]
     assert exitcodes.exit_code(None, compare(expected, measured)) == code
+
+
+def test_a_gate_that_is_not_kept_is_a_mismatch_but_no_excuse():
+    measured = [MeasuredMetric("auc", 0.88, "x")]
+    kept, broken = ExpectedMetric("auc", 0.88, minimum=0.8), ExpectedMetric("auc", 0.88, minimum=0.9)
+    for expected, code in ((kept, 0), (broken, 1)):
+        assert exitcodes.exit_code(None, compare([expected], measured), judge_gates([expected], measured)) == code
+    both = [broken, ExpectedMetric("gone", 1.0)]
+    assert exitcodes.exit_code(None, compare(both, measured), judge_gates(both, measured)) == 6
 
 
 def test_only_extra_metrics_are_nothing_to_compare():

@@ -22,6 +22,7 @@ from repro.runner.documents import (
 
 SCALARS = st.one_of(st.floats(), st.integers(), st.booleans(), st.text())
 TEXT = st.text(max_size=20)
+WHOLE = st.none() | st.integers(-9, 9)
 TOLERANCE = st.none() | st.floats(0, 1)
 TEXTS = st.dictionaries(TEXT, TEXT, max_size=3).map(lambda found: dict(sorted(found.items())))
 
@@ -35,8 +36,25 @@ EVALUATIONS = st.builds(
     environment=TEXTS,
     timeout=st.none() | st.floats(0, 1e6),
     metrics=st.lists(
-        st.builds(ExpectedMetric, TEXT, SCALARS, st.none() | TEXT, TOLERANCE, TOLERANCE, st.booleans()), max_size=3
+        st.builds(
+            ExpectedMetric,
+            TEXT,
+            SCALARS,
+            st.none() | TEXT,
+            TOLERANCE,
+            TOLERANCE,
+            st.booleans(),
+            WHOLE,
+            WHOLE,
+            WHOLE,
+            st.integers(0, 9),
+            st.lists(st.floats(0, 1), max_size=3).map(tuple),
+            TOLERANCE,
+            TOLERANCE,
+        ),
+        max_size=3,
     ).map(tuple),
+    metrics_exclude=st.lists(TEXT, max_size=2).map(tuple),
     files=st.lists(st.builds(StagedFile, TEXT, TEXT, TEXT, st.integers(0), st.booleans()), max_size=3).map(tuple),
     directories=st.lists(TEXT, max_size=3).map(tuple),
 )
@@ -44,7 +62,7 @@ RECORDS = st.builds(
     RunRecord,
     lock_digest=TEXT,
     failure=st.none() | st.builds(Failure, TEXT, TEXT, st.none() | st.integers(1), TEXT, TEXT, st.tuples(TEXT)),
-    metrics=st.lists(st.builds(MeasuredMetric, TEXT, SCALARS, TEXT), max_size=3).map(tuple),
+    metrics=st.lists(st.builds(MeasuredMetric, TEXT, SCALARS, TEXT, WHOLE), max_size=3).map(tuple),
     warnings=st.tuples(TEXT),
     cells=st.lists(st.builds(CellRun, st.integers(1), st.floats(0, 1e6)), max_size=3).map(tuple),
     seconds=st.floats(0, 1e6),

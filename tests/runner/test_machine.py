@@ -1,12 +1,17 @@
 """What a run tells of the machine under it."""
 
+import importlib.util
 import os
 import stat
+import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from repro.runner.machine import cpu_features, describe_machine
+from repro import runner
+from repro.runner.machine import ask_interpreter, cpu_features, describe_machine
+from repro.runner.trace import read_choices
 
 NVIDIA_SMI = """#!/bin/sh
 case "$*" in
@@ -19,7 +24,7 @@ esac
 def test_the_machine_is_described_the_same_twice() -> None:
     facts = describe_machine()
     assert facts == describe_machine()
-    assert {"system", "kernel", "architecture", "processor", "cpus"} <= facts.keys()
+    assert {"system", "kernel", "architecture", "processor", "cpus", "all_cpus"} <= facts.keys()
     assert all(facts.values())
 
 
@@ -46,3 +51,70 @@ def test_gpus_are_told_by_the_program_of_their_driver(tmp_path: Path, monkeypatc
     assert (facts["gpus"], facts["driver"], facts["cuda"]) == ("NVIDIA L4; NVIDIA L4", "550.54.15", "12.4")
     program.write_text("#!/bin/sh\nexit 9\n")
     assert "gpus" not in describe_machine()
+
+
+def pythons() -> list[str]:
+    """The interpreter that runs the tests, and those that pyenv has from 3.9 on."""
+    found = sorted((Path.home() / ".pyenv" / "versions").glob("3.*/bin/python"))
+    return [sys.executable, *(str(one) for one in found if int(one.parent.parent.name.split(".")[1]) >= 9)]
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_an_interpreter_of_any_age_tells_what_its_surroundings_came_to(python: str, tmp_path: Path) -> None:
+    variables = {"TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "7", "MKL_CBWR": "AVX2", "MY_TOKEN": "x"}
+    found = ask_interpreter(python, variables, tmp_path)
+    assert found.settings is not None
+    assert {"build", "libc", "encoding"} <= found.settings.keys()
+    told = {"time zone": "JST +0900, JST +0900", "locale": "C.UTF-8", "hash seed": "7", "$MKL_CBWR": "AVX2"}
+    assert {name: found.settings[name] for name in told} == told
+    assert "x" not in found.settings.values()
+
+
+def test_surroundings_that_came_to_nothing_are_told_as_what_they_are(tmp_path: Path) -> None:
+    found = ask_interpreter(sys.executable, {"TZ": "Nowhere/Atall", "LC_ALL": "xx_XX.UTF-8"}, tmp_path)
+    assert found.settings is not None
+    assert found.settings["time zone"].split(", ")[0].endswith("+0000")
+    assert found.settings["locale"].startswith("none")
+    assert found.settings["hash seed"] == "random"
+
+
+def test_an_interpreter_that_isnt_there_tells_nothing(tmp_path: Path) -> None:
+    assert ask_interpreter("/no/such/python", {}, tmp_path).settings is None
+
+
+def test_what_packages_chose_for_this_cpu_is_told_of_the_first_process(tmp_path: Path) -> None:
+    lines = [
+        '{"t": 2, "k": "choice", "p": "AVX2", "n": "numpy dispatch"}',
+        '{"t": 1, "k": "choice", "p": "SSE", "n": "numpy dispatch"}',
+    ]
+    (tmp_path / "1-0.jsonl").write_text("\n".join(lines) + "\n")
+    assert read_choices(tmp_path) == {"numpy dispatch": "SSE"}
+
+
+def hook_module(name: str) -> ModuleType:
+    """A module of the hook's folder, which nobody imports otherwise."""
+    spec = importlib.util.spec_from_file_location(name, Path(runner.__file__).parent / "hook" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_packages_chose_is_asked_of_those_that_are_loaded() -> None:
+    """By stand-ins with their attributes: neither package is here."""
+    hook = hook_module("repro_libraries")
+    core = SimpleNamespace(
+        __cpu_baseline__=["SSE"], __cpu_dispatch__=["AVX2", "AVX512F"], __cpu_features__={"SSE": True, "AVX2": True}
+    )
+    assert hook._numpy({"numpy.core._multiarray_umath": core}) == "SSE AVX2"
+    cuda = SimpleNamespace(matmul=SimpleNamespace(allow_tf32=False))
+    cudnn = SimpleNamespace(allow_tf32=True, version=lambda: 90100)
+    torch = SimpleNamespace(
+        backends=SimpleNamespace(cuda=cuda, cudnn=cudnn), are_deterministic_algorithms_enabled=lambda: False
+    )
+    assert hook.choices({"torch": torch}) == {
+        "torch tf32": "matmul False, cudnn True",
+        "torch cudnn": "90100",
+        "torch deterministic": "False",
+    }

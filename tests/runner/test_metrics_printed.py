@@ -125,3 +125,31 @@ def test_what_a_script_printed(tmp_path: Path):
     printed = printed_script(tmp_path / "output.log", tmp_path / "a.py")
     assert (printed.source, printed.place) == ("print()", "printed:output.log")
     assert "0.5" in printed.text
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("0.90", 2),
+        ("-12.5", 1),
+        ("5.", 0),
+        (".125", 3),
+        ("1.20e-3", 5),
+        ("1.2E+05", -4),
+        ("42", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e400", None),
+        ("1e-99999999999", None),
+        ("cat", None),
+    ],
+)
+def test_digits_that_were_printed_are_counted(text, digits):
+    (metric,) = read_printed([pattern_entry("m", "m=(.*)")], [Printed(f"m={text}", "", "printed:1")]).metrics
+    assert metric.digits == digits
+
+
+def test_digits_of_a_report_are_two():
+    found = read_printed([REPORTS], [Printed(CLASSES, "", "printed:1")])
+    assert {metric.digits for metric in found.metrics if isinstance(metric.value, float)} == {2}
+    assert {metric.digits for metric in found.metrics if isinstance(metric.value, int)} == {None}

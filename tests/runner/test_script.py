@@ -1,6 +1,7 @@
 """Scripts as subjects."""
 
 import json
+import sys
 
 import pytest
 
@@ -67,3 +68,15 @@ def test_only_a_file_that_the_run_wrote_counts(bench):
     assert (
         record.warnings[0] == "metrics.json was there before and this run did not write it: its metrics were not taken"
     )
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
+def test_a_log_that_cannot_be_kept_stops_nothing_that_fails_by_itself(bench):
+    log = bench.out / "output.log"
+    bench.out.mkdir(exist_ok=True)
+    log.symlink_to("/dev/full")
+    failure = bench.script("for _ in range(9): print('x' * 9999)\nraise ValueError('no data')").failure
+    assert failure.message == "ValueError: no data"
+    assert sum("x" in event.title for event in bench.events) == 9
+    with pytest.raises(OSError, match="No space left"):
+        bench.script("print('x')")

@@ -42,6 +42,15 @@ def test_a_flood_that_goes_past_pythons_streams_is_stopped(bench, survivors, sma
     assert survivors() == []
 
 
+@pytest.mark.parametrize("stream", ["sys.stderr.write('e' * 2**20)", "os.write(1, b'e' * 2**20)"])
+def test_a_flood_is_told_of_the_cell_that_printed_it(bench, small_limits, stream):
+    """Also where that has ended by the time that somebody counts, and where no cell follows."""
+    source = f"import os, sys\nfor _ in range(20): {stream}"
+    for cells in ([source, "x = 1"], [source]):
+        failure = bench.notebook(*cells).failure
+        assert (failure.kind, failure.cell, failure.source) == ("died", 1, source)
+
+
 @pytest.mark.parametrize("source", [FLOOD, "import sys\nwhile True: sys.stdout.write('no end')"])
 def test_a_script_that_prints_for_ever_is_stopped(bench, survivors, small_limits, source):
     failure = bench.script(source).failure
@@ -101,6 +110,70 @@ def test_a_script_that_asks_for_input_is_told_what_to_do(bench):
     assert "name = input" in failure.traceback
 
 
+_FULL = [
+    "raise OSError(28, 'No space left on device', 'model.bin')",
+    "import errno\nraise OSError(errno.EDQUOT, 'Disk quota exceeded')",
+    "import sqlite3\nraise sqlite3.OperationalError('database or disk is full')",
+    "raise OSError(\"Can't write data (file write failed: errno = 28, error message = 'No space left on device')\")",
+]
+
+
+@pytest.mark.parametrize("source", _FULL)
+def test_a_full_disk_that_the_program_runs_into_is_told_as_one(bench, source):
+    failure = bench.script(source).failure
+    assert failure.kind == "cell"
+    assert failure.message.endswith(stops.FULL_DISK)
+
+
+def test_a_full_disk_that_a_cell_runs_into_is_told_as_one(bench):
+    failure = bench.notebook(_FULL[0]).failure
+    full = "OSError: [Errno 28] No space left on device: 'model.bin'"
+    assert (failure.kind, failure.message) == ("cell", f"{full}; {stops.FULL_DISK}")
+    other = bench.notebook("raise OSError(2, 'No such file')").failure
+    assert stops.FULL_DISK not in other.message
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "!{sys.executable} -c 'input()'",
+        "!read x; cat",
+        "!!{sys.executable} -c 'input()'",
+        "%%bash\nread x </dev/stdin\ncat",
+        "import subprocess\nsubprocess.run([sys.executable, '-c', 'input()'])",
+    ],
+)
+def test_programs_that_a_cell_starts_are_at_the_end_of_their_input(bench, cell):
+    assert bench.notebook("import sys", cell, "done = 1", cell_timeout=20.0).failure is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they keep the terminal, so that they end with it")
+def test_programs_that_a_cell_starts_have_no_terminal_to_ask_on(bench):
+    ask = "import getpass\ntry: getpass.getpass()\nexcept EOFError: print('nobody')"
+    (bench.root / "ask.py").write_text(ask)
+    record = bench.notebook("import sys", "!{sys.executable} ask.py", "!cat /dev/tty", cell_timeout=20.0)
+    assert record.failure is None
+    asked, opened = (cell.outputs[0]["text"] for cell in bench.executed().cells[1:])
+    assert "nobody" in asked
+    assert "/dev/tty" in opened
+
+
+def test_programs_that_a_cell_starts_still_print_as_on_a_terminal(bench):
+    look = "!{sys.executable} -c 'import os; print(os.isatty(1), os.isatty(0)); exit(3)'"
+    assert bench.notebook("import sys", look, "_exit_code").failure is None
+    first, second = (cell.outputs[0] for cell in bench.executed().cells[1:])
+    assert first["text"].split() == ["True", "False"]
+    assert second["data"]["text/plain"] == "3"
+
+
+def test_a_program_that_expects_a_terminal_of_the_users_own_has_it(bench):
+    start = "import pexpect, sys\nchild = pexpect.spawn(sys.executable, ['-c', 'print(input()[::-1])'])"
+    record = bench.notebook(
+        "!true", start, "child.sendline('abc')", "child.expect('cba', timeout=10)", cell_timeout=20.0
+    )
+    assert record.failure is None
+
+
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a small file system")
 def test_a_disk_that_the_run_fills_is_named_with_the_cell(bench, kernel_python, tmp_path):
     """A real file system with room for a megabyte or two, for the project and for what the run leaves."""
@@ -124,4 +197,4 @@ mkdir {small} && mount -t tmpfs -o size=3m none {small} && cp '{bench.root}'/wor
         check=False,
         cwd=Path(__file__).parents[2],
     )
-    assert done.stdout == "cell 2 OSError: [Errno 28] No space left on device\n", done.stderr
+    assert done.stdout == f"cell 2 OSError: [Errno 28] No space left on device; {stops.FULL_DISK}\n", done.stderr

@@ -80,6 +80,19 @@ def test_reads_and_writes(traced):
     assert not any(path.startswith("/dev/") for path in (*trace.reads, *trace.writes))
 
 
+def test_folders_that_are_entered_and_made(traced):
+    for name in ("work", "there", "child"):
+        (traced.project / name).mkdir()
+    trace = traced(
+        "import os, pathlib, subprocess, sys\n"
+        "subprocess.run([sys.executable, '-c', ''], cwd='child')\n"
+        "os.makedirs('there', exist_ok=True); pathlib.Path('deep/down').mkdir(parents=True)\n"
+        "os.chdir('work'); os.chdir('..'); os.chdir(os.open('there', os.O_RDONLY))\n"
+    )
+    assert inside(trace.entered, traced.project) == {"work", "child"}
+    assert inside(trace.made, traced.project) == {"there", "deep", "deep/down"}
+
+
 def test_modules_also_from_a_warm_cache_and_without_a_polite_end(traced):
     (traced.project / "local.py").write_text("VALUE = 1\n")
     py_compile.compile(str(traced.project / "local.py"))

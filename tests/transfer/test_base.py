@@ -17,7 +17,8 @@ from repro.oci.write_layout import write_layout
 from repro.progress import Silent
 from repro.registry import NotFoundError, Registry
 from repro.store import ObjectStore
-from repro.transfer.base import find_base, pullable
+from repro.transfer.base import find_base, is_base_kept, pullable
+from repro.transfer.plain import keep_plain
 from tests.oci.forged import Forged, forge, layer
 from tests.oci.places import docker_files, tar
 from tests.registry import server
@@ -150,6 +151,18 @@ def test_a_base_from_a_layout_is_in_the_cache_or_has_to_be_named(store: ObjectSt
     assert same(find(base, store), IMAGE)
     with pytest.raises(IntegrityError, match="for linux/amd64, not for linux/arm64"):
         find(base, store, target=ARM64)
+
+
+def test_whether_all_of_a_base_is_in_the_cache(store: ObjectStore) -> None:
+    bases = [locked(IMAGE.digest, "layout", "base"), locked(IMAGE.digest), locked(Digest.of(IMAGE.config), "engine")]
+    assert [is_base_kept(base, AMD64, store) for base in bases] == [False, False, False]
+    keep(IMAGE, store)
+    keep_plain(IMAGE, store)
+    assert [is_base_kept(base, AMD64, store) for base in bases] == [True, True, True]
+    assert [is_base_kept(base, ARM64, store) for base in bases] == [False, False, False]
+    store.discard(IMAGE.layers[1].digest)
+    store.discard(IMAGE.diff_ids[1])
+    assert [is_base_kept(base, AMD64, store) for base in bases] == [False, False, False]
 
 
 def test_a_base_from_a_layout_may_also_be_in_the_registry_that_it_is_called_by(

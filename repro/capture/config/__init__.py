@@ -4,7 +4,15 @@ The format is described in docs/formats/config.md.
 """
 
 from repro.capture.config.load import MARKERS, load_config, project_root
-from repro.capture.config.model import DEFAULT_TIMEOUT, Config, FileRules, IndexConfig, MetricPolicy, SystemConfig
+from repro.capture.config.model import (
+    DEFAULT_TIMEOUT,
+    Config,
+    FileRules,
+    IndexConfig,
+    MetricPolicy,
+    OutputPolicy,
+    SystemConfig,
+)
 from repro.capture.config.tables import parse_memory
 
 __all__ = [
@@ -14,6 +22,7 @@ __all__ = [
     "FileRules",
     "IndexConfig",
     "MetricPolicy",
+    "OutputPolicy",
     "SystemConfig",
     "load_config",
     "parse_memory",

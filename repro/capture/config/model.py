@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from repro.lock import Direction, Gates, ImageOptions, Role, Tolerance
+from repro.lock import Direction, Gates, ImageOptions, OutputKind, Role, Tolerance
 from repro.profiles import ProfileLimits
 
 DEFAULT_TIMEOUT = 3600.0
@@ -25,6 +25,27 @@ class MetricPolicy:
     tolerance: Tolerance | None = None
     accept_improvement: bool = False
     gates: Gates = field(default_factory=Gates)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPolicy:
+    """What the author says of a file that the run writes, or of several that a glob names.
+
+    Attributes:
+        kind: As what it is compared.
+        absolute: See `repro.lock.ComparedOutput`, as the following.
+        relative: Likewise.
+        key: Likewise.
+        sanitize: Likewise.
+        gate: Likewise.
+    """
+
+    kind: OutputKind
+    absolute: float | None = None
+    relative: float | None = None
+    key: tuple[str, ...] = ()
+    sanitize: bool = False
+    gate: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +106,7 @@ class Config:
     metric_patterns: dict[str, str] = field(default_factory=dict)
     metric_reports: bool = False
     metric_excludes: tuple[str, ...] = ()
+    outputs: dict[str, OutputPolicy] = field(default_factory=dict)
     profiles: ProfileLimits = field(default_factory=ProfileLimits)
     index: IndexConfig = field(default_factory=IndexConfig)
     base: str | None = None

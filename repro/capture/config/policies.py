@@ -31,18 +31,22 @@ def _policy(table: Table) -> MetricPolicy:
 def _tolerance(table: Table) -> Tolerance | None:
     """What the author says; None where that is nothing."""
     exact, band = table.flag("exact", default=False), table.flag("band", default=False)
+    faults = len(table.problems)
+    samples = table.optional_size("samples")
+    if samples == 0 and len(table.problems) == faults:
+        table.fault("samples", "must be at least 1")
     tolerance = Tolerance(
         absolute=table.optional_positive("absolute"),
         relative=table.optional_positive("relative"),
         ulp=table.optional_size("ulp"),
-        samples=table.optional_size("samples"),
+        samples=samples,
         flips=table.optional_size("flips") or 0,
         band=band,
     )
-    if tolerance.samples == 0:
-        table.fault("samples", "must be at least 1")
-    if table.has("flips") and tolerance.samples is None:
+    if table.has("flips") and samples is None:
         table.fault("flips", "needs samples: how many there are")
+    elif samples and tolerance.flips >= samples:
+        table.fault("flips", "must be less than samples: anything would pass")
     distances = [key for key in _DISTANCES if table.has(key)]
     ways = [key for key, said in (("exact", exact), ("band", band), ("samples", table.has("samples"))) if said]
     ways += distances[:1]

@@ -9,6 +9,7 @@ from repro.capture.config.model import (
     IndexConfig,
     SystemConfig,
 )
+from repro.capture.config.outputs import read_outputs
 from repro.capture.config.policies import read_policies
 from repro.capture.findings import NAMES as RULE_NAMES
 from repro.lock import BYTECODES, ENCODINGS, ImageOptions, Role
@@ -42,6 +43,7 @@ def read_config(table: Table) -> Config:
         metric_patterns=_patterns(_section(metrics, "patterns")),
         metric_reports=metrics.flag("reports", default=False),
         metric_excludes=metrics.texts("exclude", required=False),
+        outputs=dict(read_outputs(_section(table, "outputs"))),
         profiles=_profiles(files),
         index=_index(_section(table, "index")),
         base=base.optional_text("image"),

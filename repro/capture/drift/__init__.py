@@ -18,6 +18,7 @@ _INTRODUCTIONS = {
     "source": "installed from elsewhere than it declares",
     "missing": "declared but not installed",
     "undeclared": "the run imported what no file declares, so that it works by accident",
+    "unreadable": "not everything in it can be read",
     "indirect": "imported by the project itself, though only other packages bring it",
 }
 

@@ -57,7 +57,7 @@ class Declarations:
     Attributes:
         declared: Each package in each file.
         cures: What to do about a difference, by file.
-        unreadable: Files that can't be read.
+        unreadable: Files, and parts of files, that can't be read.
     """
 
     declared: tuple[Declared, ...]
@@ -82,7 +82,8 @@ def read_declarations(root: Path, variables: Variables) -> Declarations:
             declared += form.read(file)
         except _FAULTS as error:
             unreadable.append(_unreadable(file, error))
-    return Declarations(tuple(declared), cures, tuple(unreadable))
+        unreadable += file.faults
+    return Declarations(tuple(declared), cures, tuple(dict.fromkeys(unreadable)))
 
 
 def _found(root: Path) -> Iterator[tuple[_Form, Path]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -84,11 +84,18 @@ class File:
         root: Project root, absolute.
         path: The file, absolute.
         variables: What markers ask for, as it is on the laptop.
+        faults: Gathers what in it, or in a file that it includes, can't be read.
     """
 
     root: Path
     path: Path
     variables: Variables
+    faults: list[Drift] = field(default_factory=list)
+
+    def fault(self, what: str) -> None:
+        """Note a part that can't be read; what the rest declares counts all the same."""
+        cure = "correct it, since nothing was compared with that part"
+        self.faults.append(Drift("unreadable", "warning", self.place, "", what, cure, brief=what))
 
     @property
     def python(self) -> str:

@@ -18,12 +18,18 @@ from packaging.utils import (
 )
 
 from repro.capture.drift.model import ANY, Declared, File
+from repro.http import redact
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _OPTION = re.compile(r"(-r|-c|-e|--requirement|--constraint|--editable)(?:\s+|=|(?<=-[rce]))(.+)")
 _PER_LINE = re.compile(r"\s+--?[a-z].*$")
 _COMMIT = re.compile(r"@([0-9a-f]{40})(?=$|#|\?)")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_VARIABLE = "${"
+"""pip puts in a variable of the environment, such as a token."""
+_PLACE = re.compile(r"[/\\]|^\.|\$\{|\.(?:whl|zip|tar\.gz|tgz|tar\.bz2)$")
+"""What pip takes for a path or a URL where it is no requirement."""
+_LONGEST = 60
 _MAIN = {"requirements", "requirement", "base", "main", "prod", "production", "runtime", "lock", "core", "all"}
 
 
@@ -58,6 +64,9 @@ class _Reading:
         path = (file.path.parent / name.strip("\"'")).resolve()
         if path not in self.seen and path.is_file():
             yield from self.read(replace(file, path=path), constraint=constraint)
+        elif path not in self.seen and _VARIABLE not in name:
+            why = "which nobody fetched" if "://" in name else "which isn't there"
+            file.fault(f"it includes {redact(name)}, {why}")
 
 
 def _lines(path: Path) -> list[str]:
@@ -74,6 +83,9 @@ def _requirement(line: str, file: File) -> Declared | None:
     try:
         one = Requirement(said)
     except InvalidRequirement:
+        if not _PLACE.search(said):
+            file.fault(f"{_short(line)!r} is no requirement")
+            return None
         return _local(said, file, editable=False)
     name, commit = canonicalize_name(one.name), _commit(one.url or "")
     declared = Declared(name, file.place, str(one.specifier), (one.specifier,), commit=commit)
@@ -85,13 +97,22 @@ def _local(text: str, file: File, *, editable: bool) -> Declared | None:
     said = _PER_LINE.sub("", text).strip("\"'")
     address, _, fragment = said.partition("#")
     parts = urlsplit(address)
+    path = None
     if parts.scheme in {"", "file"}:
         place = url2pathname(parts.path) if parts.scheme else re.sub(r"\[[^\]]*\]$", "", address)
         path = (file.path.parent / place).resolve()
         if path.is_dir():
             return Declared("", file.place, said, ANY, tree=path) if editable else None
     named = parse_qs(fragment).get("egg", [""])[0].partition("[")[0] or _archive_name(parts.path)
-    return Declared(canonicalize_name(named), file.place, "", ANY, commit=_commit(said)) if named else None
+    if named:
+        return Declared(canonicalize_name(named), file.place, "", ANY, commit=_commit(said))
+    if path is not None and not path.exists() and _VARIABLE not in said:
+        file.fault(f"it names {_short(said)}, which isn't there")
+    return None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _archive_name(path: str) -> str:

@@ -17,6 +17,7 @@ from repro.http import redact
 from repro.realpaths import expanded
 
 PYPI = "https://pypi.org/simple"
+_CORRECT = "Correct it where it is set: command line, repro.toml, environment, or `pip config list`."
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)=(?P<url>[A-Za-z][A-Za-z0-9+.-]*://.*)")
 
 
@@ -175,15 +176,30 @@ def _with_login(text: str, environ: Mapping[str, str]) -> str:
 def _url(text: str, here: Path) -> str:
     """A URL as it is; a path as a file URL."""
     if _is_url(text):
+        _check_url(text)
         return text
     path = _path(text, here)
     if not path.exists():
         raise UsageError(
-            f"neither a URL nor an existing path: {redact(text)}",
-            where="package index settings",
-            fix="Correct it where it is set: command line, repro.toml, environment, or `pip config list`.",
+            f"neither a URL nor an existing path: {redact(text)}", where="package index settings", fix=_CORRECT
         )
     return path.resolve().as_uri()
+
+
+def _check_url(text: str) -> None:
+    """Refuse what no request could ever be made from."""
+    try:
+        parts = urlsplit(text)
+        host = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        usable = host or parts.scheme == "file"
+    except ValueError:  # brackets or a port that are none
+        usable = False
+    if not usable:
+        raise UsageError(
+            f"not a URL that an index can have: {redact(text)}",
+            where="package index settings",
+            fix=f"It begins with https://, http:// or file://. {_CORRECT}",
+        )
 
 
 def _is_url(text: str) -> bool:

@@ -24,6 +24,14 @@ class Trace(Protocol):
         """Folder → when its entries were first listed."""
 
     @property
+    def entered(self) -> Mapping[str, int]:
+        """Folder → when it first became a working directory."""
+
+    @property
+    def made(self) -> Mapping[str, int]:
+        """Folder → when it was first made, or was to be."""
+
+    @property
     def modules(self) -> Mapping[str, str]:
         """Imported module → its file."""
 

@@ -1,6 +1,7 @@
 """Differences between a lock and its project, as findings with a cure."""
 
 from collections.abc import Iterator, Mapping
+from shlex import quote
 
 from repro.differ.check.model import Finding
 from repro.differ.model import Change, Group
@@ -44,7 +45,7 @@ def file_findings(tree: Tree, found: Changes) -> Iterator[Finding]:
     missing = {file.path for file in tree.missing}
     for path in sorted(missing):
         what = "it is not here, and was compared only as far as a pointer names its content"
-        yield Finding("note", path, path, what, f"repro pull {path}")
+        yield Finding("note", path, path, what, f"repro pull {quote(path)}")
     for fault in tree.faults:
         path, _, problem = fault.partition(": ")
         if path != tree.own.subject.path:

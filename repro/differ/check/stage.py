@@ -15,10 +15,11 @@ from repro.differ.check.model import Finding, Item, Report
 from repro.differ.compare import difference
 from repro.differ.contents import locked_contents
 from repro.differ.model import Change, Group, Side
+from repro.differ.named import load_named
 from repro.differ.state import locked_state
 from repro.differ.tree import Tree, TreeOptions, read_tree
 from repro.digest import Digest
-from repro.lock import Lock, lock_body, parse_lock, read_lock
+from repro.lock import Lock
 from repro.lock.model import SCHEMA_VERSION
 from repro.plan import runner_digest, runner_sources
 from repro.progress import Progress
@@ -40,8 +41,7 @@ def check(path: Path, options: TreeOptions, progress: Progress) -> Report:
         IntegrityError: The lock can't be read.
     """
     started = time.monotonic()
-    data = read_lock(path)
-    lock, body = parse_lock(data, where=str(path), progress=progress), lock_body(data)
+    lock, body = load_named(path, progress)
     root, digest = path.resolve().parent, str(Digest.of(body))
     contents = locked_contents(root, lock)
     tree = read_tree(root, lock, Side("working tree", "tree", digest), options, progress)
@@ -52,7 +52,7 @@ def check(path: Path, options: TreeOptions, progress: Progress) -> Report:
     items = (
         Item("lock", f"format {_version(body)}, {digest[:19]}", tuple(_lock(lock, body))),
         Item("subject", _subject(lock), tuple(subject_findings(tree, found.get("code", ())))),
-        Item("files", _files(lock), tuple(file_findings(tree, found))),
+        Item("files", _files(tree), tuple(file_findings(tree, found))),
         check_inputs(tree, contents),
         Item("settings", "repro.toml, as far as it decides a lock", tuple(setting_findings(tree, found))),
         check_declared(tree, agrees=agrees),
@@ -93,9 +93,13 @@ def _subject(lock: Lock) -> str:
     return f"{subject.path} ({subject.kind}{f', kernel {subject.kernel}' if subject.kernel else ''})"
 
 
-def _files(lock: Lock) -> str:
-    size = sum(file.size for file in lock.files)
-    return f"{len(lock.files)} locked files, {size:,} bytes, hashed"
+def _files(tree: Tree) -> str:
+    locked, gone = tree.own.files, {file.path for file in tree.missing}
+    here = {file.path for file in tree.state.lock.files} - gone
+    size = sum(file.size for file in locked)
+    if here.issuperset(file.path for file in locked):
+        return f"{len(locked)} locked file{'s' * (len(locked) != 1)}, {size:,} bytes, hashed"
+    return f"{sum(file.path in here for file in locked)} of {len(locked)} locked files hashed"
 
 
 def _environment(tree: Tree, found: dict[Group, tuple[Change, ...]]) -> Item:

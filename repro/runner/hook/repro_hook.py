@@ -120,7 +120,7 @@ class _Recorder:
             "ctypes.dlopen": self._on_library,
             "socket.connect": self._on_connect,
             "socket.getaddrinfo": self._on_resolve,
-            "subprocess.Popen": self._on_process,
+            "subprocess.Popen": self._on_child,
             "os.exec": self._on_process,
             "os.posix_spawn": self._on_process,
             "os.system": self._on_shell,
@@ -243,6 +243,11 @@ class _Recorder:
     def _on_process(self, program: object, args: object, *_: object) -> None:
         words = args if isinstance(args, (list, tuple)) else [args]
         self.note("process", " ".join(_text(word) for word in words) or _text(program))
+
+    def _on_child(self, program: object, args: object, cwd: object, *_: object) -> None:
+        self._on_process(program, args)
+        if cwd is not None:
+            self.note("enter", _absolute(cwd))
 
     def _on_shell(self, command: object) -> None:
         self.note("process", _text(command))

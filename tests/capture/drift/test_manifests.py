@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from repro.capture.drift import drift_warnings
 from repro.capture.drift.versions import conda_specifiers, poetry_specifiers
 from tests.capture.drift.projects import distribution, drifts, interpreter, pins, told
 
@@ -249,3 +250,24 @@ def test_windows_markers_are_those_of_the_laptop(tmp_path: Path) -> None:
 )
 def test_what_is_declared_for_other_platforms_constrains_nothing_here(tmp_path: Path, name: str, text: str) -> None:
     assert told(tmp_path, {name: text}, pins(numpy="1.26.4"), "numpy") == []
+
+
+def test_what_a_requirements_file_has_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    text = (
+        "-r missing.txt\n-c https://me:secret@host/c.txt\n-r ${HERE}/x.txt\n--index-url https://host/simple\n"
+        "numpy==1.26\nnumpy = 1.26\nscikit learn\n./gone\n-e ./gone/too\n./here\n-r more.txt\ngit+https://host/x@v1\n"
+    )
+    files = {"requirements.txt": text, "more.txt": "-r requirements.txt\npandas=2\n", "here/setup.py": ""}
+    found = drifts(tmp_path, files, pins(numpy="1.26"))
+    assert [(one.place, one.what) for one in found] == [
+        ("requirements.txt", "it includes missing.txt, which isn't there"),
+        ("requirements.txt", "it includes https://host/c.txt, which nobody fetched"),
+        ("requirements.txt", "'numpy = 1.26' is no requirement"),
+        ("requirements.txt", "'scikit learn' is no requirement"),
+        ("requirements.txt", "it names ./gone, which isn't there"),
+        ("requirements.txt", "it names ./gone/too, which isn't there"),
+        ("more.txt", "'pandas=2' is no requirement"),
+    ]
+    first, second = drift_warnings(found)
+    assert first.startswith("requirements.txt: not everything in it can be read: it includes missing.txt, which isn't")
+    assert second == "more.txt: 'pandas=2' is no requirement; correct it, since nothing was compared with that part"

@@ -129,6 +129,16 @@ def test_paths_become_urls_and_stale_ones_of_pip_are_forgiven(environ: dict[str,
         load_settings(flags=IndexFlags(find_links=("/gone",)), environ=environ)
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["htp://host/simple", "https:///simple", "https://host:port/simple", "http://[::1/simple", "ssh://host/x", "://x"],
+)
+def test_what_no_request_can_be_made_from_is_refused(environ: dict[str, str], url: str) -> None:
+    for flags in (IndexFlags(index_url=url), IndexFlags(extra_index_urls=("https://good/simple", url))):
+        with pytest.raises(UsageError, match="not a URL that an index can have"):
+            load_settings(flags=flags, environ=environ)
+
+
 def test_no_index_leaves_only_find_links(environ: dict[str, str], tmp_path: Path) -> None:
     environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
     settings = load_settings(environ=environ)

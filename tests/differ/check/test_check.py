@@ -15,6 +15,8 @@ from repro.digest import Digest
 from repro.errors import IntegrityError, UsageError
 from repro.lock import Gates, Lock, Metric, Policy, PredictedImage, PredictedLayer, Subject, Tolerance, render_lock
 from repro.progress import Silent
+from repro.report.check import check_text
+from repro.report.style import Style
 from tests.differ import projects
 
 NOTHING = {"PATH": ""}
@@ -89,6 +91,9 @@ def test_data_that_changed_or_is_gone(path: Path) -> None:
     report = look(path)
     assert stale(report) == {"files": ["conf.yaml", "data/x.csv"]}
     assert "there is no such file" in found(report, "files")[0].what
+    (files,) = (item for item in report.items if item.name == "files")
+    assert "hashed" in files.what
+    assert " of " in files.what  # the one that is gone wasn't
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no such mode")
@@ -106,11 +111,17 @@ def test_files_that_come_from_elsewhere_need_not_be_here(tmp_path: Path) -> None
     assert not report.stale
     (finding,) = found(report, "files")
     assert (finding.level, finding.cure) == ("note", "repro pull data/x.csv")
+    (tmp_path / "data").rename(tmp_path / "a b")
+    spaced = tuple(replace(f, path=f.path.replace("data/", "a b/")) for f in files)
+    (finding,) = found(look(projects.write(tmp_path, replace(lock, files=spaced))), "files")
+    assert finding.cure == "repro pull 'a b/x.csv'"
 
 
 def test_a_subject_that_is_gone_is_told_once(path: Path) -> None:
     (path.parent / "evaluate.py").unlink()
-    assert stale(look(path)) == {"subject": ["evaluate.py"]}
+    report = look(path)
+    assert stale(report) == {"subject": ["evaluate.py"]}
+    assert "repro capture evaluate.py" not in check_text(report, Style(80))  # there is nothing to capture
 
 
 def test_a_notebook_with_another_kernel_and_only_other_outputs(tmp_path: Path) -> None:
@@ -169,6 +180,8 @@ def test_a_module_that_would_be_imported_now(tmp_path: Path, name: str) -> None:
         ("[metrics.policy.auc]\nrelative = 0.5\n", ["auc relative"]),
         ('[metrics.policy.auc]\ndirection = "higher"\nmin = 0.05\n', ["auc direction", "auc minimum"]),
         ('[metrics.policy.f1]\ndirection = "higher"\n', ["[metrics.policy.f1]"]),
+        ("[metrics.policy.auc]\nband = true\n", ["auc"]),
+        ("[metrics.policy.auc]\nsamples = 7\n", ["auc samples", "auc"]),
         ('[metrics]\nexclude = ["a*"]\n', ["auc", "metrics-exclude"]),
         ('[image]\nencoding = "gzip"\n', ["layers"]),
         ('[base]\nimage = "python:3.12"\n', ["base image"]),
@@ -306,6 +319,8 @@ def test_what_is_to_be_known_of_the_lock(tmp_path: Path) -> None:
 def test_errors_are_those_of_the_lock_and_the_settings(path: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no lock here"):
         look(tmp_path / "none.lock")
+    with pytest.raises(UsageError, match="no lock"):
+        look(path.parent / "helpers.py")
     (path.parent / "repro.toml").write_text("[run]\nno = 1\n", encoding="utf-8")
     with pytest.raises(UsageError, match="settings"):
         look(path)
