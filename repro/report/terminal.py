@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from repro.report.explained import cause_lines, gate_lines, runs_lines
 from repro.report.metrics import metrics_table
+from repro.report.outputs import output_lines
 from repro.report.style import Mark, Style, count, human_size, human_time
 from repro.runner.documents import Failure
 from repro.verify.model import Finding, Outcome, RunSummary, Severity, Verdict
@@ -20,6 +21,7 @@ def verdict_text(verdict: Verdict, style: Style) -> str:
     sections = [
         style.fields(_head(verdict)),
         metrics_table(verdict.metrics, style) if verdict.metrics else [],
+        output_lines(verdict.outputs, style),
         gate_lines(verdict.gates, style),
         runs_lines(verdict.runs, style),
         list(_run(verdict.run, style)),

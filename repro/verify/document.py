@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from repro.engines.model import EngineInfo
 from repro.errors import IntegrityError
+from repro.outputs.model import OutputComparison
 from repro.runner.compare import Comparison
 from repro.runner.documents import CellRun, Failure, Value, decode_value, encode_value
 from repro.verify.model import (
@@ -49,6 +50,7 @@ def render_verdict(verdict: Verdict) -> bytes:
         "gates": [{**asdict(gate), "measured": encode_exactly(gate.measured)} for gate in verdict.gates],
         "causes": [_plain(cause) for cause in verdict.causes],
         "runs": _runs(verdict.runs),
+        "outputs": [_plain(output) for output in verdict.outputs],
     }
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace") + b"\n"
 
@@ -110,6 +112,7 @@ def _verdict(data: Mapping[str, Any]) -> Verdict:
         ),
         causes=tuple(_made(Cause, item) for item in data.get("causes", ())),
         runs=_read_runs(data.get("runs")),
+        outputs=tuple(_made(OutputComparison, item) for item in data.get("outputs", ())),
     )
 
 

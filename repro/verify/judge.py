@@ -185,7 +185,7 @@ def _failed(failure: Failure, run: RunOutcome, findings: tuple[Finding, ...]) ->
         case Outcome.TIMED_OUT:
             return Judgement(outcome, reason, _timed_out("").fix, findings=findings)
         case _:
-            fix = "It ran on the laptop but not in the image: look for what the cell needs that the lock doesn't have."
+            fix = "It ran on the laptop but not in the image: look for what it needs that the lock doesn't have."
             return Judgement(outcome, reason, fix if failure.kind == "cell" else None, findings=findings)
 
 

@@ -6,8 +6,10 @@ from typing import Literal
 
 from repro.engines.model import EngineInfo
 from repro.errors import ExitCode
+from repro.outputs.model import OutputComparison
 from repro.runner.compare import Comparison
 from repro.runner.documents import CellRun, Failure, Value
+from repro.runner.gates import GateResult as GateResult  # noqa: PLC0414 - a part of the verdict that the runner makes
 
 Severity = Literal["error", "warning", "info"]
 
@@ -74,6 +76,7 @@ class ImageSummary:
         tags: Its names in the engine.
         repo_digests: `name@sha256:…` under which registries know it.
         platform: `os/architecture`.
+        layers: Digests of its unpacked layers, from the base upwards.
     """
 
     reference: str
@@ -81,6 +84,7 @@ class ImageSummary:
     tags: tuple[str, ...] = ()
     repo_digests: tuple[str, ...] = ()
     platform: str = ""
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,23 +155,6 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class GateResult:
-    """A limit that a metric has to keep, whatever the laptop measured.
-
-    Attributes:
-        metric: Its name.
-        rule: `≥ 0.9`, `≤ 12`.
-        measured: Here; None when missing.
-        passed: Whether it is kept.
-    """
-
-    metric: str
-    rule: str
-    measured: Value | None
-    passed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class MetricRuns:
     """One metric over the runs of one verification.
 
@@ -221,6 +208,7 @@ class Verdict:
         gates: Limits of metrics, reported beside "same as the laptop".
         causes: What may explain a difference, the most likely first.
         runs: What several runs showed; None where there was one.
+        outputs: Every file that the lock holds a rerun to, in order of name.
     """
 
     outcome: Outcome
@@ -238,3 +226,4 @@ class Verdict:
     gates: tuple[GateResult, ...] = ()
     causes: tuple[Cause, ...] = ()
     runs: RunsSummary | None = None
+    outputs: tuple[OutputComparison, ...] = ()

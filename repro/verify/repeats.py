@@ -23,6 +23,7 @@ POWER = 0.9
 """How often a shift of the size that is stated would have been seen."""
 _LARGEST = 1e150  # whose square is a float
 _SAMPLE = 2  # runs that make a spread
+_HUNDRED = 100
 
 Shown = Mapping[str, Any] | str | None
 """What a run showed: its executed notebook, what its script printed, or nothing that can be read."""
@@ -112,7 +113,7 @@ def _statement(baseline: Sequence[Value], values: Sequence[Value | None]) -> str
     count = len(values)
     if any(value is None for value in values):
         missing = sum(value is None for value in values)
-        return f"missing in {missing} of {count} runs"
+        return f"missing in {missing} of {count} runs" if missing < count else f"missing in all {count} runs"
     if _same(values):
         if not baseline:
             return f"the same bits in all {count} runs"
@@ -126,7 +127,7 @@ def _statement(baseline: Sequence[Value], values: Sequence[Value | None]) -> str
 
 def _tested(laptop: Sequence[float], here: Sequence[float]) -> str:
     mean, deviation = statistics.fmean(here), statistics.stdev(here)
-    spread = f"not the same in every run: {mean:.6g} ± {deviation:.2g} in {len(here)} runs"
+    spread = f"not the same in every run: {mean:.6g} ± {_short(deviation)} in {len(here)} runs"
     if len(laptop) >= _SAMPLE:
         found = shift(laptop, here)
         test = f"Welch's t-test against {len(laptop)} runs on the laptop ({CONFIDENCE * 100:g} %)"
@@ -134,8 +135,13 @@ def _tested(laptop: Sequence[float], here: Sequence[float]) -> str:
         found = shift_of_one(laptop[0], here)
         test = f"against the laptop's one value by the {CONFIDENCE * 100:g} % prediction interval"
     result = "beyond chance" if found.seen else "within chance"
-    power = f"a shift of {found.smallest:.2g} would have been seen in {POWER * 100:g} % of cases"
-    return f"{spread}; {test}: {found.distance:+.2g} is {result} (limit {found.limit:.2g}); {power}"
+    power = f"a shift of {_short(found.smallest)} would have been seen in {POWER * 100:g} % of cases"
+    return f"{spread}; {test}: {_short(found.distance, '+')} is {result} (limit {_short(found.limit)}); {power}"
+
+
+def _short(number: float, sign: str = "") -> str:
+    """Two digits of it, or all of those before the point."""
+    return format(number, f"{sign}.0f" if _HUNDRED <= abs(number) < _HUNDRED**3 else f"{sign}.2g")
 
 
 def finite(values: Sequence[Value | None]) -> list[float] | None:
@@ -147,7 +153,9 @@ def finite(values: Sequence[Value | None]) -> list[float] | None:
 
 def _same(values: Sequence[Value | None]) -> bool:
     first = values[0]
-    return all(first is not None and one is not None and same_bits(first, one) for one in values)
+    if first is None:
+        return all(one is None for one in values)
+    return all(one is not None and same_bits(first, one) for one in values)
 
 
 def _first_difference(shown: Sequence[Shown]) -> str:

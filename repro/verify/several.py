@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from repro.runner import compare as rules
 from repro.runner.compare import Comparison
-from repro.runner.documents import ExpectedMetric
+from repro.runner.distances import CONFIDENCE
+from repro.runner.documents import ExpectedMetric, Value
 from repro.runner.exitcodes import exit_code
 from repro.verify.judge import Judgement
 from repro.verify.model import Finding, MetricRuns, Outcome, RunsSummary, Verdict
-from repro.verify.reasons import reason_and_cure
+from repro.verify.reasons import METRIC_KINDS, by_interval, metric_remarks, reason_and_cure
 from repro.verify.repeats import differing, finite, shift
 
 RANDOM = frozenset({"unseeded", "hash-seed", "directory-order", "clock", "network", "threads"})
@@ -23,6 +24,10 @@ _COMPARED = frozenset({Outcome.VERIFIED, Outcome.MISMATCH, Outcome.NOT_COMPARABL
 _FLAKY = (
     "Seed what draws, or make what varies the same (see the causes). Where that can't be, capture with --runs 5 and "
     "band = true for the metric: then the spread of the laptop's runs is its tolerance."
+)
+_VARIES = (
+    "It ends well in other runs of the same image: look for what varies (see the causes). What it printed here is in "
+    "run-{} of the evidence."
 )
 
 
@@ -34,9 +39,9 @@ def together(expected: Sequence[ExpectedMetric], judgements: Sequence[Judgement]
         judgements: Of each run, in order.
         summary: What the runs showed, of as many runs.
     """
-    for number, one in enumerate(judgements, 1):
-        if one.outcome not in _COMPARED:
-            return replace(one, reason=f"run {number} of {len(judgements)}: {one.reason}")
+    ended = [(number, one) for number, one in enumerate(judgements, 1) if one.outcome not in _COMPARED]
+    if ended:
+        return _ended(*ended[0], failed=len(ended), runs=len(judgements))
     bands = {metric.name: metric for metric in expected if metric.band}
     series = {one.name: one for one in summary.metrics}
     metrics = tuple(_tested(one, bands.get(one.name), series[one.name]) for one in _worst(judgements))
@@ -47,13 +52,25 @@ def together(expected: Sequence[ExpectedMetric], judgements: Sequence[Judgement]
     outcome = Outcome.of(exit_code(None, metrics, gates))
     reason, fix = reason_and_cure(outcome, metrics, gates)
     flaky = differing(summary)
+    random = any(not item.passed and item.name in flaky and item.name not in bands for item in metrics)
+    told = (item for one in judgements for item in one.findings if item.kind not in METRIC_KINDS)
+    judges = {name: _judge(metric, series[name].values) for name, metric in bands.items()}
     return Judgement(
         outcome,
         f"{reason}; {_told(flaky)}" if flaky else f"{reason}, in each of {len(judgements)} runs",
-        _FLAKY if flaky and outcome is Outcome.MISMATCH else fix,
+        _FLAKY if random and outcome is Outcome.MISMATCH else fix,
         metrics,
-        tuple(dict.fromkeys([*(item for one in judgements for item in one.findings), *_flaky(flaky, summary)])),
+        tuple(dict.fromkeys([*told, *metric_remarks(metrics, judges), *_flaky(flaky, summary)])),
         gates,
+    )
+
+
+def _ended(number: int, one: Judgement, *, failed: int, runs: int) -> Judgement:
+    """What the first run that came to no comparison says of all."""
+    others = f"; {failed} of {runs} runs failed" if failed > 1 else ""
+    varies = one.outcome is Outcome.EVALUATION_FAILED and failed < runs
+    return replace(
+        one, reason=f"run {number} of {runs}: {one.reason}{others}", fix=_VARIES.format(number) if varies else one.fix
     )
 
 
@@ -91,12 +108,18 @@ def _tested(item: Comparison, band: ExpectedMetric | None, series: MetricRuns) -
     )
 
 
+def _judge(metric: ExpectedMetric, here: Sequence[Value | None]) -> str:
+    """What decides of a metric with a band, in words."""
+    if finite(here) is None:
+        return by_interval(len(metric.band))
+    return f"Welch's t-test ({CONFIDENCE * 100:g} %) between {len(metric.band)} runs on the laptop and {len(here)} here"
+
+
 def _told(names: Sequence[str]) -> str:
     return f"not the same in every run: {', '.join(names)}"
 
 
 def _flaky(names: Sequence[str], summary: RunsSummary) -> Iterator[Finding]:
     if names:
-        lines = [f"{one.name}: {one.statement}" for one in summary.metrics if one.name in names]
-        place = [f"first difference: {summary.cell}"] if summary.cell else []
-        yield Finding("flaky", "warning", f"{_told(names)}, of one and the same image", (*lines, *place))
+        place = (f"first difference: {summary.cell}",) if summary.cell else ()
+        yield Finding("flaky", "warning", f"{_told(names)}, of one and the same image", place)

@@ -15,16 +15,21 @@ from repro.engines.model import Engine, ImageInfo, RunOutcome, RunSpec
 from repro.errors import ExitCode, InfrastructureError, IntegrityError, ReproError, UsageError
 from repro.lock import Lock, lock_body, parse_lock
 from repro.plan import layout, runner_digest, runner_sources
+from repro.plan.evaluation import make_evaluation
 from repro.progress import Progress
-from repro.runner.documents import RunRecord
+from repro.runner.documents import MeasuredMetric, RunRecord
 from repro.verify.baked import Baked, check_image, find_base, read_baked
+from repro.verify.causes import explained
 from repro.verify.changes import name_changes
 from repro.verify.evidence import keep_evidence
 from repro.verify.judge import Judgement, judge, summarize, tampered
 from repro.verify.listen import Listener
-from repro.verify.model import Finding, ImageSummary, LockSummary, Outcome, RunSummary, Verdict
+from repro.verify.model import Finding, ImageSummary, LockSummary, Outcome, RunsSummary, RunSummary, Verdict
 from repro.verify.mounts import bring_mounted
+from repro.verify.outputs import with_outputs
 from repro.verify.record import read_record
+from repro.verify.repeats import read_shown, summarize_runs
+from repro.verify.several import together, with_randomness
 
 GRACE = 60.0
 """Seconds beyond the policy's own limit before the engine ends a run that should have ended itself."""
@@ -45,6 +50,10 @@ class _Case:
     def digest(self) -> Digest:
         return Digest.of(self.lock_bytes)
 
+    def explained(self, verdict: Verdict, engine: Engine, run: RunOutcome | None, project: Path | None) -> Verdict:
+        """The verdict with what may be the causes."""
+        return explained(verdict, self.lock, image=self.image, engine=engine, run=run, project=project)
+
 
 def verify(
     image: str,
@@ -56,6 +65,8 @@ def verify(
     project: Path | None,
     progress: Progress,
     data: Path | None = None,
+    runs: int = 1,
+    evidence: Path | None = None,
 ) -> Verdict:
     """Check an image against its lock, rerun the evaluation in it, sealed, and compare every metric.
 
@@ -70,6 +81,8 @@ def verify(
         project: Directory of the lock, whose `.repro/runs` keeps the evidence, or None to keep none.
         progress: Hears of each cell.
         data: Directory of files that are not in the image, under their paths in the project; None for `project`.
+        runs: How often the evaluation runs; what differs between runs is told (`repro.verify.several`).
+        evidence: Directory that keeps the evidence instead of `project`, or None.
 
     Raises:
         UsageError: The engine doesn't have the image, or it isn't one of ours.
@@ -89,10 +102,10 @@ def verify(
         engine=info,
     )
     if any(finding.severity == "error" for finding in findings):
-        return verdict
+        return case.explained(verdict, engine, None, project)
     brought = bring_mounted(case.lock, data or project, progress)
     if isinstance(brought, Judgement):
-        return _ruled(verdict, brought, findings)
+        return case.explained(_ruled(verdict, brought, findings), engine, None, project)
     spec = RunSpec(
         image=case.image.id,
         writable=(layout.WORK, layout.OUT),
@@ -104,9 +117,14 @@ def verify(
     )
     with _ran(engine, spec, progress, case.lock.subject.path) as run:
         judgement, summary = _judged(case, run)
+        repeated = None
+        if runs > 1 and judgement.metrics:
+            judgement, repeated = _repeated(case, engine, spec, (run, judgement), runs=runs, progress=progress)
+        judgement, outputs = with_outputs(judgement, case.lock, run.collected, project)
         verdict = _ruled(verdict, judgement, findings, *_unproven(case.lock))
-        verdict = replace(verdict, run=replace(summary, memory=spec.memory))
-        return _kept(verdict, run, project, progress)
+        verdict = replace(verdict, run=replace(summary, memory=spec.memory), runs=repeated, outputs=outputs)
+        verdict = with_randomness(case.explained(verdict, engine, run, project))
+        return _kept(verdict, run, evidence or project, case, progress)
 
 
 def find_image(engine: Engine, reference: str) -> ImageInfo:
@@ -171,10 +189,45 @@ def _judged(case: _Case, run: RunOutcome) -> tuple[Judgement, RunSummary]:
     return judgement, summarize(run, record)
 
 
-def _kept(verdict: Verdict, run: RunOutcome, project: Path | None, progress: Progress) -> Verdict:
+def _repeated(
+    case: _Case,
+    engine: Engine,
+    spec: RunSpec,
+    ended: tuple[RunOutcome, Judgement],
+    *,
+    runs: int,
+    progress: Progress,
+) -> tuple[Judgement, RunsSummary]:
+    """Run the image again, as often as is left to do; what later runs leave is kept with the first one's."""
+    first, judgement = ended
+    judgements, metrics, shown = [judgement], [_metrics(first)], [read_shown(first.collected)]
+    for number in range(2, runs + 1):
+        progress.note(f"run {number} of {runs}")
+        with _ran(engine, spec, progress, case.lock.subject.path) as run:
+            again, _ = _judged(case, run)
+            judgements.append(again)
+            metrics.append(_metrics(run))
+            shown.append(read_shown(run.collected))
+            if run.collected is not None and first.collected is not None:
+                shutil.move(run.collected, first.collected / f"run-{number}")
+    expected = make_evaluation(case.lock, case.digest).metrics
+    summary = summarize_runs(expected, metrics, shown)
+    return together(expected, judgements, summary), summary
+
+
+def _metrics(run: RunOutcome) -> tuple[MeasuredMetric, ...]:
+    """What a run reported; nothing where its record can't be read, which its judgement says."""
+    try:
+        record = read_record(run.collected)
+    except IntegrityError:
+        return ()
+    return () if record is None else record.metrics
+
+
+def _kept(verdict: Verdict, run: RunOutcome, project: Path | None, case: _Case, progress: Progress) -> Verdict:
     """Keep the evidence; a verdict counts also where there is no room for it."""
     try:
-        return verdict if project is None else keep_evidence(verdict, run, project)
+        return verdict if project is None else keep_evidence(verdict, run, project, case.lock, case.lock_bytes)
     except InfrastructureError as error:
         progress.warn(f"the evidence of this run was not kept: {error}")
         return verdict
@@ -188,6 +241,7 @@ def _ruled(verdict: Verdict, judgement: Judgement, before: tuple[Finding, ...], 
         reason=judgement.reason,
         fix=judgement.fix,
         metrics=judgement.metrics,
+        gates=judgement.gates,
         findings=(*before, *judgement.findings, *after),
     )
 
@@ -216,7 +270,7 @@ def _verdict(judgement: Judgement, started: datetime) -> Verdict:
 
 
 def _image_summary(reference: str, image: ImageInfo) -> ImageSummary:
-    return ImageSummary(reference, image.id, image.tags, image.repo_digests, image.platform)
+    return ImageSummary(reference, image.id, image.tags, image.repo_digests, image.platform, image.diff_ids)
 
 
 def _lock_summary(case: _Case) -> LockSummary:

@@ -200,7 +200,7 @@ def _build(root: Path, image: str, subject: str = "evaluate.py") -> None:
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
-        ("metrics['rmse'] += 0 if on_laptop else 1e-12", ExitCode.MISMATCH, "rmse"),
+        ("metrics['rmse'] += 0 if on_laptop else 1e-3", ExitCode.MISMATCH, "rmse"),
         ("assert on_laptop, 'only on the laptop'", ExitCode.EVALUATION_FAILED, "only on the laptop"),
         ("hog = [] if on_laptop else [b'x' * (1 << 20) for _ in range(1 << 12)]", ExitCode.OUT_OF_MEMORY, "memory"),
         ("time.sleep(0 if on_laptop else 300)", ExitCode.TIMED_OUT, "20 s"),
@@ -218,17 +218,6 @@ def test_every_way_to_fail_has_its_own_exit_code(
     done = repro(root, "verify", image, "--memory", "512m", "--timeout", "20")
     assert done.code == code, done
     assert said in done.out + done.err, done
-
-
-@pytest.mark.usefixtures("on_laptop")
-def test_tolerances_of_the_author_decide(tmp_path: Path, bare_python: Path, image: str) -> None:
-    root = make_script(tmp_path / "p", bare_python, "metrics['rmse'] += 0 if on_laptop else 1e-12")
-    with (root / "repro.toml").open("a", encoding="utf-8") as stream:
-        stream.write("[metrics.policy.rmse]\ndirection = 'lower'\nrelative = 1e-9\n")
-    _build(root, image)
-    done = repro(root, "verify", image)
-    assert done.code == 0, done
-    assert "within" in done.out
 
 
 def _running() -> tuple[set[str], set[str], set[str]]:

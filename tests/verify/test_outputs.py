@@ -3,8 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import nbformat
+
 from repro.digest import Digest
 from repro.lock import ComparedOutput, Lock
+from repro.plan.evaluation import make_evaluation
 from repro.report.outputs import output_lines
 from repro.report.style import Style
 from repro.runner.documents import Failure
@@ -94,3 +97,23 @@ def test_a_moved_metric_is_told_with_the_outputs() -> None:
 def test_of_a_run_that_failed_no_output_is_judged() -> None:
     verdict = judged(engine({}, failure=Failure("cell", "it broke")))
     assert (verdict.outcome, verdict.outputs) == (Outcome.EVALUATION_FAILED, ())
+
+
+def test_what_a_cell_shows_is_compared_as_text(tmp_path: Path) -> None:
+    text = b"took 3 s\nauc 0.9\n"
+    output = ComparedOutput("cell:1", "text", Digest.of(text), len(text), sanitize=True)
+    lock = sample_lock(compared=(output,))
+    assert make_evaluation(lock, Digest.of(b"")).outputs == ()
+    (tmp_path / "repro.baseline").mkdir()
+    (tmp_path / "repro.baseline" / "cell-1.txt").write_bytes(text)
+    for shown, status in (("took 5 s\nauc 0.9\n", "same"), ("took 5 s\nauc 0.8\n", "moved")):
+        made = engine_of(lock)
+        cell = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("stream", name="stdout", text=shown)])
+        notebook = nbformat.writes(nbformat.v4.new_notebook(cells=[cell])).encode()
+        made.collects = {**(made.collects or {}), "executed.ipynb": notebook}
+        verdict = judged(made, project=tmp_path)
+        assert told(verdict) == {"cell:1": (status, status == "same")}
+    for garbled in (b"{}", b"[]", b'{"cells": [{"cell_type": "code", "outputs": [1]}]}', b"nothing"):
+        made = engine_of(lock)
+        made.collects = {**(made.collects or {}), "executed.ipynb": garbled}
+        assert told(judged(made, project=tmp_path)) == {"cell:1": ("missing", False)}

@@ -46,6 +46,21 @@ def test_a_moved_metric_under_its_gate_is_told_as_both() -> None:
     assert verdict.reason == "1 of 1 metric moved: auc; auc 0.88 is under its gate ≥ 0.9"
 
 
+def test_each_thing_that_failed_has_its_cure() -> None:
+    moved = judged(measured(sample_lock(metrics=(Metric("auc", 0.92, "metrics.json", gates=Gates(0.9)),)), auc=0.88))
+    assert "tolerance in repro.toml" in (moved.fix or "")
+    assert "change the model or the gate" in (moved.fix or "")
+    better = judged(measured(sample_lock(metrics=(Metric("auc", 0.92, "metrics.json", "higher"),)), auc=0.95))
+    assert "accept-improvement = true" in (better.fix or "")
+
+
+def test_a_gate_that_is_not_kept_shows_beside_what_is_not_comparable() -> None:
+    metrics = (Metric("auc", 0.92, "metrics.json", gates=Gates(0.9)), Metric("n", 3, "metrics.json", gates=Gates(1)))
+    verdict = judged(measured(sample_lock(metrics=metrics), auc=0.88, n=None))
+    assert verdict.outcome is Outcome.NOT_COMPARABLE
+    assert verdict.reason == "n missing; auc moved; auc 0.88 is under its gate ≥ 0.9"
+
+
 def test_samples_that_flipped_are_counted() -> None:
     metric = Metric("accuracy", 0.75, "metrics.json", tolerance=Tolerance(samples=8))
     verdict = judged(measured(sample_lock(metrics=(metric,)), accuracy=0.625))

@@ -56,12 +56,14 @@ def test_what_differs_between_runs_is_tested_and_the_test_is_named() -> None:
     assert "Welch's t-test against 5 runs on the laptop (99 %): -0.029 is beyond chance" in several
     within = statement(ExpectedMetric("auc", 0.9, band=tuple(LAPTOP)), 0.903, 0.906)
     assert "within chance" in within
+    assert "-24 is within chance (limit 185); a shift of 237" in statement(ExpectedMetric("auc", 57), 26, 9, 74, 23)
 
 
 @pytest.mark.parametrize(
     ("values", "said"),
     [
         ((0.9, None), "missing in 1 of 2 runs"),
+        ((None, None), "missing in all 2 runs"),
         (("cat", "dog", "cat"), "not the same in every run: cat, dog"),
         ((0.9, math.nan), "not the same in every run: 0.9, nan"),
         ((0.9, math.inf), "not the same in every run: 0.9, inf"),

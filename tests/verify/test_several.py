@@ -11,7 +11,7 @@ from repro.engines.model import RunOutcome, RunSpec
 from repro.errors import ExitCode
 from repro.lock import Lock, Metric, Tolerance, render_body
 from repro.progress import Silent
-from repro.runner.documents import MeasuredMetric, RunRecord
+from repro.runner.documents import Failure, MeasuredMetric, RunRecord
 from repro.verify.document import parse_verdict, render_verdict
 from repro.verify.model import Outcome, Verdict
 from repro.verify.stage import verify
@@ -124,11 +124,50 @@ def test_a_metric_that_one_run_lacks_is_missing() -> None:
     assert verdict.outcome.exit_code == ExitCode.NOT_COMPARABLE
 
 
+def test_a_metric_that_no_run_has_is_missing_and_not_flaky() -> None:
+    lock = sample_lock()
+    verdict = verdict_of(lock, of(lock, None), of(lock, None))
+    assert verdict.reason == "auc missing, in each of 2 runs"
+    assert verdict.runs is not None
+    assert "missing in all 2 runs" in {one.statement for one in verdict.runs.metrics}
+    assert "flaky" not in {finding.kind for finding in verdict.findings}
+
+
+def test_the_cure_is_that_of_the_metrics_that_failed() -> None:
+    """`n` moved in every run alike; that `auc` varies inside its band is nothing to mend."""
+    lock = banded()
+    records = [of(lock, value) for value in (0.903, 0.911)]
+    moved = [
+        replace(one, metrics=tuple(replace(m, value=5) if m.name == "n" else m for m in one.metrics)) for one in records
+    ]
+    verdict = verdict_of(lock, *moved)
+    assert verdict.reason == "1 of 3 metrics moved: n; not the same in every run: auc"
+    assert "band = true" not in (verdict.fix or "")
+
+
+def test_a_band_is_told_with_the_test_that_judged_it() -> None:
+    lock = banded()
+    verdict = verdict_of(lock, *(of(lock, value) for value in (0.95, 0.903, 0.89)))
+    (band,) = (finding for finding in verdict.findings if finding.kind == "band")
+    assert band.message.endswith("judged by Welch's t-test (99 %) between 5 runs on the laptop and 3 here")
+    assert "improved" not in {finding.kind for finding in verdict.findings}  # one alone is, the sample isn't
+
+
 def test_a_later_run_of_something_else_is_tampered() -> None:
     lock = sample_lock()
     verdict = verdict_of(lock, of(lock, 0.75), good_record(lock, lock_digest="sha256:" + "0" * 64))
     assert verdict.outcome is Outcome.TAMPERED
     assert verdict.reason.startswith("run 2 of 2: ")
+
+
+def test_a_run_that_fails_where_others_end_well_is_told_as_such() -> None:
+    lock = sample_lock()
+    crashed = good_record(lock, failure=Failure("cell", "ValueError: x", cell=2))
+    verdict = verdict_of(lock, of(lock, 0.75), crashed, of(lock, 0.75), crashed)
+    assert verdict.outcome is Outcome.EVALUATION_FAILED
+    assert verdict.reason == "run 2 of 4: cell 2: ValueError: x; 2 of 4 runs failed"
+    assert "run-2" in (verdict.fix or "")
+    assert "the lock doesn't have" not in (verdict.fix or "")
 
 
 def test_what_every_run_left_is_kept(tmp_path: Path) -> None:
