@@ -17,13 +17,16 @@ from repro.oci.image import Descriptor
 from repro.oci.layer_facts import LayerFacts
 from repro.oci.validate import Finding, ImageReport, LayerReport, Report
 from repro.plan import BuiltImage
+from repro.report.bisect import bisection_json
 from repro.report.cache import cache_json
 from repro.report.json import build_json, error_json
+from repro.report.proof import explanation_json
 from repro.report.pull import pull_json
 from repro.report.validation import validation_json
 from repro.sources import Pulled, PullReport
 from repro.store.usage import Removed, Unit
 from tests.conftest import ROOT
+from tests.report import proofs
 
 PAGES = sorted(
     [
@@ -47,8 +50,12 @@ DOCUMENTS = {
     "repro.validation/1": validation_json("oci:out", REPORT),
     "repro.cache/1": cache_json(Path("cache"), [Unit("layers", Path("cache/layers/x"), 1, 0.0)], Removed(1, 2)),
     "repro.pull/1": pull_json(Path("repro.lock"), PULLED, dry_run=False),
+    "repro.explanation/1": explanation_json(proofs.CAUSAL),
+    "repro.bisect/1": bisection_json(proofs.FOUND),
     "repro.error/1": error_json(UsageError("wrong")).encode(),
 }
+_ELSEWHERE = {"kinds", "owners", "digests", "parts", "verdict", "value", "before", "after", "forward", "back"}
+"""Objects whose names are data, and those that another page describes."""
 _HELP = ["-h", "--help"]  # a command keeps what it is first asked with
 
 
@@ -137,7 +144,7 @@ def objects(value: Any, name: str = "") -> dict[str, set[str]]:
     """The keys of each object with named fields, by where it is; lists have what their first item has."""
     if isinstance(value, list):
         return objects(value[0], name) if value else {}
-    if not isinstance(value, dict) or name in {"kinds", "owners", "digests", "parts"}:
+    if not isinstance(value, dict) or name in _ELSEWHERE:
         return {}
     below = [objects(item, key) for key, item in value.items()]
     return {name: set(value) - {"schema"}} | {key: keys for found in below for key, keys in found.items()}

@@ -1,5 +1,6 @@
 """Which side a word on the command line means: a lock, an image, a revision in git, or a project as it is now."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,14 +83,14 @@ class Opener:
         return locked_state(side, lock, locked_contents(path.resolve().parent, lock))
 
     def _revision(self, word: str) -> State:
-        """A lock as a revision has it; its path is relative to the directory that one is in."""
+        """A lock as a revision has it, the nearest one's by default; a path is relative to where one is."""
         revision, _, named = word.removeprefix(_GIT).partition(":")
-        path = named or f"./{_NAME}"
         here = Path.cwd()
+        path = named or self._own(here)
         data = read_at(here, revision, path if path.startswith(("./", "../")) else f"./{path}")
         if data is None or not revision:
             raise UsageError(
-                f"git has no {named or _NAME} there",
+                f"git has no {path.removeprefix('./')} there",
                 where=word,
                 fix=f"Write {_GIT}REVISION or {_GIT}REVISION:PATH, such as {_GIT}main, in the repository.",
             )
@@ -98,6 +99,13 @@ class Opener:
         at = at_revision(root, revision)
         contents = first_of([at, in_folder(root), in_layers(lock), in_git(root)])
         return locked_state(Side(word, "lock", _digest(lock_body(data))), lock, contents)
+
+    def _own(self, here: Path) -> str:
+        """The path of the nearest lock; that of one here where none is."""
+        try:
+            return Path(os.path.relpath(self.nearest(), here)).as_posix()
+        except (UsageError, ValueError):  # another drive
+            return _NAME
 
 
 def _digest(body: bytes) -> str:

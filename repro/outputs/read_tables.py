@@ -45,7 +45,7 @@ def decoded(data: bytes) -> str:
 
 
 def _delimited(text: str, delimiter: str) -> Table:
-    csv.field_size_limit(len(text) + 1)
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))  # for the whole process: it only grows
     if delimiter == "," and ";" in (head := text.partition("\n")[0]) and "," not in head:
         delimiter = ";"
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)

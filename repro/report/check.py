@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import groupby
+from shlex import quote
 
 from repro.differ.check import Finding, Item, Level, Report, Status
 from repro.report.json import document
-from repro.report.style import Mark, Style, count, human_time
+from repro.report.style import Mark, Style, count, human_time, printable
 
 _MARKS: dict[Status, Mark] = {"true": "ok", "stale": "bad", "warning": "warn", "skipped": "info"}
 _LEVELS: dict[Level, Mark] = {"stale": "bad", "warning": "warn", "note": "info"}
@@ -78,13 +79,15 @@ def _last(report: Report, style: Style) -> Iterator[str]:
     if not report.stale:
         yield f"{style.mark('ok')} {style.paint('true', 'bold', 'green')}: the lock says what is here{rest}, {seconds}"
         return
-    yield from style.wrap(f"next: repro capture {report.subject}, if all of this is meant", f"{style.arrow} ")
+    if not any(one.cure for item in report.items if item.name == "subject" for one in item.findings):
+        subject = quote(report.subject)
+        yield from style.wrap(f"next: repro capture {subject}, if all of this is meant", f"{style.arrow} ")
     yield f"{style.mark('bad')} {style.paint('stale', 'bold', 'red')}: the lock is not true any more{rest}, {seconds}"
 
 
 def _sentence(one: Finding) -> str:
     cure = f"; {one.cure}" if one.cure else ""
-    return "\n".join([f"{_what(one)}{cure}", *one.details])
+    return "\n".join(map(printable, [f"{_what(one)}{cure}", *one.details]))
 
 
 def _data(text: str) -> str:

@@ -98,7 +98,10 @@ def read_run(path: Path) -> Dossier:
             fix="Name a directory below .repro/runs that `repro verify` made, or the JSON that it wrote.",
         )
     folder = file.absolute().parent
-    verdict = parse_verdict(file.read_bytes(), where=str(file))
+    try:
+        verdict = parse_verdict(file.read_bytes(), where=str(file))
+    except RecursionError as error:
+        raise IntegrityError("the verdict is damaged: too much is nested in it", where=str(file)) from error
     if (folder / LOG).is_file():  # it may have been moved since
         verdict = replace(verdict, evidence=str(folder))
     project = next((above.parent for above in folder.parents if above.name == ".repro"), None)

@@ -1,4 +1,4 @@
-"""A verdict as JUnit XML, which CI systems show as test results: the image is the suite, each metric and gate a case.
+"""A verdict as JUnit XML, which CI systems show as test results: the image is the suite, what is compared a case each.
 
 The common subset of two schemas: Apache Ant's (JUnit.xsd) and that of Jenkins' xUnit plugin (junit-10.xsd).
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from xml.etree import ElementTree as ET
 
+from repro.outputs.model import OutputComparison
 from repro.report.dossier import Dossier
 from repro.report.explained import cause_lines
 from repro.report.metrics import remark, rule_cell, value_text, verdict_word
@@ -38,7 +39,7 @@ class Case:
         seconds: How long it took.
     """
 
-    group: Literal["image", "run", "metrics", "gates"]
+    group: Literal["image", "run", "metrics", "gates", "outputs"]
     name: str
     result: Literal["passed", "failure", "error", "skipped"] = "passed"
     kind: str = ""
@@ -60,7 +61,7 @@ def cases(dossier: Dossier) -> list[Case]:
     """Every case. A verdict that isn't "verified" has one that failed, whatever else there is."""
     verdict = dossier.verdict
     metrics = [_metric(item, verdict) for item in verdict.metrics] or list(_unmeasured(dossier))
-    known = [_image(verdict), *metrics, *map(_gate, verdict.gates)]
+    known = [_image(verdict), *metrics, *map(_gate, verdict.gates), *map(_output, verdict.outputs)]
     failed = any(case.result in {"failure", "error"} for case in known)
     return [known[0], _run(verdict, failed=failed), *known[1:]]
 
@@ -171,6 +172,13 @@ def _gate(gate: GateResult) -> Case:
     if gate.passed:
         return Case("gates", name)
     return Case("gates", name, "failure", "gate", gate_text(gate))
+
+
+def _output(output: OutputComparison) -> Case:
+    if output.passed:
+        return Case("outputs", output.name)
+    text = "\n".join([f"rule: {output.rule}", *output.details])
+    return Case("outputs", output.name, "failure", output.status, f"{output.name}: {output.summary}", text)
 
 
 def _causes(verdict: Verdict) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from repro.outputs.model import OutputComparison
 from repro.report.dossier import Dossier
 from repro.report.explained import differing, gate_value, series
 from repro.report.markup import block, code, details, prose, shortened
@@ -74,6 +75,7 @@ def _parts(verdict: Verdict) -> Iterator[Part]:
     yield Part(_head(verdict), (), "")
     yield from _metrics(verdict.metrics)
     yield from _gates(verdict.gates)
+    yield from _outputs(verdict.outputs)
     if verdict.causes:
         yield Part("### What may explain it\n\n", [_cause(cause) for cause in verdict.causes], "cause")
     if verdict.runs is not None:
@@ -120,6 +122,18 @@ def _gates(gates: Sequence[GateResult]) -> Iterator[Part]:
             for gate in sorted(gates, key=lambda gate: gate.passed)
         ]
         yield Part(head, rows, "gate")
+
+
+def _outputs(outputs: Sequence[OutputComparison]) -> Iterator[Part]:
+    if outputs:
+        ordered = sorted(outputs, key=lambda output: output.passed)
+        yield Part("### Files and outputs\n\n", [_output(output) for output in ordered], "output")
+
+
+def _output(output: OutputComparison) -> str:
+    mark = "✅" if output.passed else "❌"
+    told = f"- {mark} {code(output.name)}: {prose(output.summary)} ({code(output.rule)})\n"
+    return told + _evidence(tuple(line.strip() for line in output.details), "  ")
 
 
 def _cause(cause: Cause) -> str:

@@ -50,6 +50,8 @@ def remark(item: Comparison) -> str:
     """What the difference means: samples that came out otherwise, or how few floats lie between; "" for nothing."""
     if item.status == rules.SAME:
         return ""
+    if item.samples and item.flips is None and item.status in (rules.MOVED, rules.IMPROVED):
+        return f"{value_text(item.measured)} is no whole number of {item.samples} samples"
     near = item.ulps if item.ulps is not None and item.ulps <= _NEAR else 0
     return flips_text(item) or (f"{near} ulp apart" if near else "")
 

@@ -208,7 +208,22 @@ def _metrics(metrics: Sequence[Metric], style: Style) -> list[str]:
         (metric.name, value_text(metric.value), _rule(metric), metric.source)
         for metric in sorted(metrics, key=lambda metric: metric.name)
     ]
-    return _table(("metric", "value", "tolerance", "from"), rows, style)
+    cells = [tuple(style.text(cell) for cell in row) for row in (_METRIC, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    if sum(widths) + len(_GAP) * len(widths) <= style.width:
+        return _table(_METRIC, rows, style)
+    return [line for row in cells for line in _two_lines(row, widths, style)]
+
+
+_METRIC = ("metric", "value", "tolerance", "from")
+
+
+def _two_lines(row: Sequence[str], widths: Sequence[int], style: Style) -> Iterator[str]:
+    """A metric on a narrow screen: its name and place, and below them its value and tolerance, all in full."""
+    name, value, rule, source = row
+    half = style.width // 2
+    yield from style.wrap(f"{name.ljust(min(widths[0], half))}{_GAP}{source}", _GAP)
+    yield from style.wrap(f"{value.ljust(min(widths[1], half))}{_GAP}{rule}", _GAP * 2)
 
 
 def _rule(metric: Metric) -> str:

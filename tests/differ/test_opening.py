@@ -99,6 +99,9 @@ def test_revisions_of_git_below_the_top_of_the_repository(tmp_path: Path, monkey
     monkeypatch.chdir(root)
     assert lines(opener().open("git:HEAD~1"), opener().open("git:HEAD"))[0] == EXPECTED
     assert lines(opener().open("git:HEAD~1:repro.lock"), opener().open(str(path)))[0] == EXPECTED
+    (root / "deeper").mkdir()
+    monkeypatch.chdir(root / "deeper")
+    assert opener(path).open("git:HEAD").lock == lock  # the nearest lock's own path
     monkeypatch.chdir(tmp_path)
     assert opener().open("git:HEAD:sub dir/repro.lock").lock == lock
     for word in ("git:HEAD", "git:", "git:nowhere:sub dir/repro.lock", "git:--all"):

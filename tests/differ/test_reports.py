@@ -146,6 +146,13 @@ def test_annotations_name_files_and_cannot_be_broken_out_of() -> None:
     )
 
 
+def test_annotations_carry_no_control_codes() -> None:
+    (item,) = (one for one in STALE.items if one.name == "files")
+    hostile = replace(item.findings[0], details=("column \x1b[2J\x00 is new",))
+    lines = check_annotations(replace(STALE, items=(replace(item, findings=(hostile,)),)))
+    assert not CONTROL.search(lines)
+
+
 def section(schema: str) -> str:
     text = PAGE.read_text(encoding="utf-8")
     found = re.search(rf"^## .*`{re.escape(schema)}`$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)

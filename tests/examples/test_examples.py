@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from repro.capture.config import load_config
+from repro.lock import Tolerance
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROJECTS = ("breast-cancer", "house-prices")
@@ -118,5 +119,4 @@ def test_readme_and_settings_agree_with_the_stored_metrics(project: str, noteboo
     assert policies
     assert set(policies) <= {name for name, _ in values}
     for policy in policies.values():
-        assert policy.tolerance.absolute is None
-        assert policy.tolerance.relative is None
+        assert policy.tolerance == Tolerance()

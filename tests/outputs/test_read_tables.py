@@ -1,5 +1,6 @@
 """Files as tables: what pandas and others write, encodings, and what is refused."""
 
+import csv
 import json
 import math
 from contextlib import suppress
@@ -161,3 +162,10 @@ def test_whatever_is_in_a_file_it_is_a_table_or_refused(tmp_path_factory: pytest
         path.write_bytes(content)
         with suppress(UnreadableError):
             read_table(path, suffix)
+
+
+def test_reading_a_small_table_leaves_room_for_larger_ones(tmp_path: Path) -> None:
+    """The csv module has one limit for the whole process, which wheels are read with as well."""
+    before = csv.field_size_limit()
+    assert read(tmp_path, "small.csv", "a,b\n1,2\n").rows == 1
+    assert csv.field_size_limit() >= before

@@ -2,6 +2,7 @@
 
 import math
 
+from repro.outputs.model import OutputComparison
 from repro.runner.compare import Comparison, compare
 from repro.runner.documents import CellRun, ExpectedMetric, Failure, MeasuredMetric
 from repro.verify.model import (
@@ -177,6 +178,26 @@ VERDICTS = {
         ),
     ),
     "hostile": saying(EVIL),
+    "outputs": verdict(
+        Outcome.MISMATCH,
+        "2 metrics as on the laptop, bit for bit, but out/predictions.csv differs",
+        fix="Look where it differs.",
+        metrics=_SHORT,
+        run=RUN,
+        outputs=(
+            OutputComparison(
+                "out/predictions.csv",
+                "table",
+                "moved",
+                passed=False,
+                rule="±1e-09 or ±0.0001 %, rows by id",
+                summary="1 of 9 cells differ, in label",
+                details=("label: 1 cell", "  id=3: 'dog', here 'cat'"),
+            ),
+            OutputComparison("out/a.png", "figure", "within", True, "±2 of 255", "pixels differ", (), "outputs/a.png"),
+            OutputComparison("weights.npz", "array", "same", True, "exact", "the same bits"),
+        ),
+    ),
     "infrastructure": verdict(
         Outcome.INFRASTRUCTURE_FAILED,
         "no container engine answers",

@@ -132,3 +132,11 @@ def test_nothing_in_the_frame_can_act(opened: Opened) -> None:
     )
     assert frame.locator("[onerror], [onload], [onclick], a[href*=':'], img[src^=http]").count() == 0
     assert "taken" not in page.title()
+
+
+def test_digits_of_a_value_stay_on_one_line(opened: Opened) -> None:
+    page = opened("explained", "light", DESKTOP)
+    for value in page.locator("td .whole").all():
+        box = value.bounding_box()
+        assert box is not None
+        assert box["height"] < 30  # two lines of this font are 42

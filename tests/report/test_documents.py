@@ -10,7 +10,7 @@ import pytest
 from repro.capture.request import CaptureResult
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError, UsageError
-from repro.lock import ImageOptions, parse_lock, render_body, render_lock
+from repro.lock import Gates, ImageOptions, parse_lock, render_body, render_lock
 from repro.plan import BuiltImage, make_plan
 from repro.report.doctor import Check, doctor_text
 from repro.report.dossier import Dossier
@@ -172,6 +172,16 @@ def test_a_capture_says_whether_it_changed_anything() -> None:
     assert "repro.lock written" in text(changed=True)
     assert "repro.lock unchanged" in text(changed=False)
     assert "warning: w 1" in text(changed=False)
+
+
+@pytest.mark.parametrize("width", [40, 80, 300])
+def test_metrics_are_shown_in_full_on_any_screen(width: int) -> None:
+    gated = replace(LOCK.metrics[0], name="n" * 60, gates=Gates(0.9, 1.0), direction="higher")
+    lock = replace(LOCK, metrics=(gated, *LOCK.metrics[1:]))
+    text = capture_summary(lock, DIGEST, Path("repro.lock"), changed=True, warnings=[], seconds=3, style=Style(width))
+    said = " ".join(text.split())
+    assert "≥ 0.9, ≤ 1.0, higher is better" in said
+    assert all(metric.source in said for metric in lock.metrics)
 
 
 def test_a_build_shows_its_layers() -> None:

@@ -94,6 +94,12 @@ def test_what_is_no_run_is_refused(tmp_path: Path, path: str) -> None:
         read_run(tmp_path / path)
 
 
+def test_a_verdict_that_nests_too_deeply_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "verdict.json").write_text("[" * 100_000)
+    with pytest.raises(IntegrityError, match="damaged"):
+        read_run(tmp_path)
+
+
 def test_another_lock_than_the_one_that_judged_is_refused(project: Path) -> None:
     kept = project / ".repro/runs/2-verify"
     (kept / "judged.lock").write_bytes(render_lock(lock_of(CAPTURED)))

@@ -81,6 +81,15 @@ def test_metrics_and_gates_are_cases() -> None:
     assert (ended["metrics: gone"], ended["metrics: ok"], ended["metrics: new"]) == ("Failure", "Failure", "Skipped")
 
 
+def test_outputs_are_cases_and_say_where_they_differ() -> None:
+    ended = results(Dossier(VERDICTS["outputs"]))
+    assert ended["outputs: out/predictions.csv"] == "Failure"
+    assert ended["outputs: weights.npz"] == ""
+    (moved,) = [case for case in suite_of(Dossier(VERDICTS["outputs"])) if case.name == "out/predictions.csv"]
+    assert moved.result[0].message == "out/predictions.csv: 1 of 9 cells differ, in label"
+    assert "id=3: 'dog', here 'cat'" in moved.result[0].text
+
+
 def test_what_was_not_measured_is_skipped() -> None:
     assert results(Dossier(VERDICTS["failed-cell"], sample_lock())) == {
         "image: is what the lock says": "",

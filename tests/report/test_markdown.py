@@ -109,6 +109,13 @@ def test_gates_causes_and_runs_are_told() -> None:
         assert part in text
 
 
+def test_outputs_are_told_those_that_failed_first() -> None:
+    text = summary(VERDICTS["outputs"])
+    assert "- ❌ `out/predictions.csv`: 1 of 9 cells differ, in label (`±1e-09 or ±0.0001 %, rows by id`)\n" in text
+    assert "  - `id=3: 'dog', here 'cat'`\n" in text
+    assert text.index("`out/predictions.csv`") < text.index("`weights.npz`")
+
+
 def test_a_hostile_verdict_has_the_same_structure_as_a_tame_one() -> None:
     def structure(text: str) -> list[str]:
         return [token.type for token in GITHUB.parse(text) if token.type not in {"paragraph_open", "paragraph_close"}]

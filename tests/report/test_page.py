@@ -54,6 +54,17 @@ def test_the_page_has_all_parts() -> None:
         assert part in page
 
 
+def test_the_page_has_outputs() -> None:
+    page = render(Dossier(VERDICTS["outputs"])).decode()
+    for part in (
+        'id="outputs"',
+        "1 of 9 cells differ, in label",
+        "id=3: &#39;dog&#39;, here &#39;cat&#39;",
+        "outputs/a.png",
+    ):
+        assert part in page
+
+
 def test_any_text_may_be_said_even_one_that_is_no_unicode() -> None:
     assert b"\\udce9" in render(Dossier(saying("\udce9")))
 

@@ -125,6 +125,9 @@ def test_samples_that_came_out_otherwise_are_counted_below_the_table() -> None:
     text = verdict_text(verdict(Outcome.MISMATCH, "moved", metrics=(item,)), Style(80))
     assert "  auc: 1 of 285 samples flipped\n" in text
     assert "ulp" not in text
+    between = replace(item, status="moved", passed=False, measured=0.5, flips=None)
+    text = verdict_text(verdict(Outcome.MISMATCH, "moved", metrics=(between,)), Style(80))
+    assert "  auc: 0.5 is no whole number of 285 samples\n" in text
 
 
 def test_a_single_cause_is_not_a_ranking() -> None:
