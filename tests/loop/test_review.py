@@ -1,4 +1,4 @@
-"""A real lock under review: true right after its capture, and what changes is named by `repro check` and `repro diff`."""
+"""A real lock under review: true right after its capture; what changes is named by `repro check` and `repro diff`."""
 
 import json
 import shutil
