@@ -11,7 +11,7 @@ from tests.faults.conftest import CAUGHT, FIRST, SILENT
 from tests.faults.faults import FAULTS
 from tests.faults.harmless import HARMLESS, Harmless
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.base
 
 
 def told(verdict: Verdict) -> str:

@@ -12,7 +12,7 @@ from repro.engines import ImageInfo
 from repro.lock import load_lock
 from tests.laptops.conftest import Laptop
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.base
 
 CELL = """
 import json, math, random, IPython
@@ -38,19 +38,16 @@ def repro(laptop: Laptop, cache: Path, *args: str | Path) -> str:
     return done.stdout
 
 
-def test_what_is_captured_there_is_verified(laptop: Laptop, base_image: ImageInfo, cache: Path) -> None:
+def test_what_is_captured_there_is_verified(laptop: Laptop, base_image: ImageInfo, cache: Path, tmp_path: Path) -> None:
     notebook = laptop.project / "notebooks" / "loop.ipynb"
     content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
     content.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(content, notebook)
     (laptop.project / "repro.toml").write_text(f"[base]\nimage = '{base_image.tags[0]}'\n")
-    tag = f"repro-test/laptop-{laptop.tool}:1"
-    try:
-        repro(laptop, cache, "capture", notebook)
-        repro(laptop, cache, "build", "-t", tag)
-        repro(laptop, cache, "verify", tag, "--report", "json=verdict.json")
-    finally:
-        subprocess.run(["docker", "rmi", "-f", tag], check=False, capture_output=True)
+    layout = f"oci:{tmp_path / 'images'}"
+    repro(laptop, cache, "capture", notebook)
+    repro(laptop, cache, "build", "-o", layout, "-t", "laptop:1")
+    repro(laptop, cache, "verify", f"{layout}:laptop:1", "--engine", "bubblewrap", "--report", "json=verdict.json")
     lock, _ = load_lock(laptop.project / "repro.lock")
     assert {"ipykernel", "ipython"} <= {package.name for package in lock.packages}
     verdict = json.loads((laptop.project / "verdict.json").read_bytes())

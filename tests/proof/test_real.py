@@ -13,7 +13,7 @@ from tests.loop.conftest import bare_python as bare_python  # noqa: PLC0414 - a 
 from tests.loop.conftest import make_script, repro
 from tests.proof.wheelhouse import make_wheel
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.base
 
 BUBBLEWRAP = ("--engine", "bubblewrap")
 COUNT, CULPRIT = 4, 1

@@ -88,7 +88,7 @@ def test_a_group_that_can_not_be_made_is_none(tmp_path: Path) -> None:
             assert group is None
 
 
-@pytest.mark.engine
+@pytest.mark.base
 def test_the_runner_in_the_image_sees_its_limit_where_the_kernel_keeps_it(python: Python) -> None:
     outcome = python(
         "import pathlib\n"

@@ -17,7 +17,7 @@ from repro.engines.model import Shown
 from repro.errors import InfrastructureError, IntegrityError, UsageError
 from tests.engines.bubblewrap.conftest import Python, groups_of
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.base
 
 OUT = PurePosixPath("/out")
 MARK = "repro-test-marker"
