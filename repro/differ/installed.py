@@ -71,7 +71,9 @@ def find_environment(
     kernel = resolve_kernel(subject, root, notebook=notebook, kernel=config.kernel, python=python, environ=environ)
     interpreter = probe(kernel.python, cwd=subject.parent, env={**environ, **kernel.env})
     if python is None and _is_stray(kernel, interpreter, lock):
-        raise InfrastructureError(f"{kernel.python} ({kernel.source}) has none of the locked packages")
+        raise InfrastructureError(
+            f"{kernel.python} ({kernel.source}) has few of the locked packages, or none: it is another environment"
+        )
     return Environment(kernel, interpreter)
 
 
@@ -81,7 +83,8 @@ def _is_stray(kernel: Kernel, interpreter: Interpreter, lock: Lock) -> bool:
         return False
     locked = {(one.name, one.version) for one in lock.packages if one.name not in _TOOLS}
     installed = {(one.name, one.version) for one in interpreter.distributions if one.name not in _TOOLS}
-    return bool(locked or installed) and locked.isdisjoint(installed)
+    shared = len(locked & installed)
+    return bool(locked or installed) and (not shared or 2 * shared < len(locked))
 
 
 def installed_packages(interpreter: Interpreter, lock: Lock, config: Config, root: Path) -> tuple[PackageFacts, ...]:
