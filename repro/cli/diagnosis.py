@@ -27,10 +27,11 @@ from repro.plan import layout
 from repro.progress import Progress
 from repro.registry import Registry, parse_name
 from repro.report.doctor import Check
-from repro.report.style import count, human_size
+from repro.report.style import human_size
 from repro.store import artifact_cache
 from repro.store.cache import cache_directory
 from repro.transfer.base import is_base_kept
+from repro.words import count
 
 _NEEDED_BYTES = 1 << 29
 _COMFORT_BYTES = 5 << 30

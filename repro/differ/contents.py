@@ -3,8 +3,8 @@
 A content only counts when it is the locked one, by its sha256. Files of megabytes are left alone: they are no code.
 """
 
+import functools
 import re
-import subprocess
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from repro.digest import Digest
 from repro.errors import ReproError
+from repro.git import git
 from repro.lock import Lock, LockedFile
 from repro.oci.streams import DAMAGED, unpacked
 from repro.plan import layout
@@ -24,6 +25,7 @@ Contents = Callable[[LockedFile], bytes | None]
 _UNREADABLE: tuple[type[Exception], ...] = (OSError, tarfile.TarError, ReproError, *DAMAGED)
 _LARGEST = 16 << 20
 _PATIENCE = 10
+_git = functools.partial(git, timeout=_PATIENCE)
 _MOST_COMMITS = 200
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 _CODE_LAYERS = ("code",)
@@ -71,7 +73,13 @@ def in_git(root: Path) -> Contents:
         if not commits:
             return None
         asked = "".join(f"{commit}:./{file.path}\n" for commit in commits.decode().split())
-        listed = _git(root, "cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)", stdin=asked)
+        listed = _git(
+            root,
+            "cat-file",
+            "--batch-check=%(objectname) %(objecttype) %(objectsize)",
+            stdin=asked.encode("utf-8", "surrogateescape"),
+            timeout=_PATIENCE,
+        )
         rows = dict.fromkeys(line for line in (listed or b"").decode("utf-8", "replace").splitlines())
         fitting = [row.split()[0] for row in rows if row.split()[1:] == ["blob", str(file.size)]]
         contents = (_git(root, "cat-file", "blob", name) for name in fitting)
@@ -119,19 +127,3 @@ def _members(blob: Path) -> dict[str, bytes]:
     except _UNREADABLE:
         return {}
     return found
-
-
-def _git(root: Path, *args: str, stdin: str = "") -> bytes | None:
-    """What a command prints; None when it fails, or there is no git. No program that the repository names is run."""
-    try:
-        done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", *args],  # noqa: S607 - the user's own
-            cwd=root,
-            input=stdin.encode("utf-8", "surrogateescape"),
-            capture_output=True,
-            timeout=_PATIENCE,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from repro.outputs.model import Content, Tolerance, count, cut, shown, shown_name
+from repro.outputs.model import Content, Tolerance, cut, shown, shown_name
 from repro.outputs.tables import moved_samples
+from repro.words import count
 
 Element = bool | int | float | complex | str
 

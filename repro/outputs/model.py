@@ -88,11 +88,6 @@ def shown_name(name: str) -> str:
     return name if plain else shown(name)
 
 
-def count(number: int, noun: str) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def cut(lines: list[str]) -> tuple[str, ...]:
     """The first lines, and how many more there are."""
     more = [f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, starmap
 
-from repro.outputs.model import Content, Tolerance, count, cut, shown, shown_name
+from repro.outputs.model import Content, Tolerance, cut, shown, shown_name
+from repro.words import count
 
 Cell = bool | int | float | str | None
 """None is a missing value, and NaN."""

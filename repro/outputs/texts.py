@@ -1,8 +1,9 @@
 """Texts side by side: the first line that differs, once what differs in every run is passed over."""
 
 from repro.outputs.compare import first_line
-from repro.outputs.model import Content, count, shown
+from repro.outputs.model import Content, shown
 from repro.outputs.sanitize import sanitized
+from repro.words import count
 
 
 def compare_texts(baseline: str, here: str, *, sanitize: bool, markup: bool = False) -> Content:

@@ -21,6 +21,7 @@ from repro.proof.laboratory import ImageLaboratory
 from repro.proof.protocol import Judge, experiment
 from repro.runner.documents import ExpectedMetric
 from repro.runner.experiment import Experiment
+from repro.store import kept_runs
 from repro.verify.baked import read_baked
 from repro.verify.causes.gather import gather
 from repro.verify.document import parse_verdict
@@ -140,8 +141,7 @@ def _verified(case: Case, lock: tuple[Lock, bytes], project: Path | None, progre
 
 def _last_verdict(project: Path | None, lock: Digest, image: ImageInfo) -> Verdict | None:
     """The newest verdict on this image by this lock; damaged ones are passed over."""
-    folders = () if project is None else (project / ".repro" / "runs").glob(f"*-verify-{lock.short}")
-    for folder in sorted(folders, reverse=True):
+    for folder in () if project is None else kept_runs(project, f"verify-{lock.short}"):
         try:
             verdict = parse_verdict((folder / "verdict.json").read_bytes())
         except (OSError, IntegrityError):

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from repro.proof.bisection import Answer, Bisection, Step
 from repro.report.json import document
-from repro.report.style import Mark, Style, count
+from repro.report.style import Mark, Style
 from repro.runner.documents import Value
 from repro.verify.document import encode_exactly
+from repro.words import count
 
 _MARKS: dict[Answer, Mark] = {
     Answer.FOUND: "ok",

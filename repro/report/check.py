@@ -6,7 +6,8 @@ from shlex import quote
 
 from repro.differ.check import Finding, Item, Level, Report, Status
 from repro.report.json import document
-from repro.report.style import Mark, Style, count, human_time, printable
+from repro.report.style import Mark, Style, human_time, printable
+from repro.words import count
 
 _MARKS: dict[Status, Mark] = {"true": "ok", "stale": "bad", "warning": "warn", "skipped": "info"}
 _LEVELS: dict[Level, Mark] = {"stale": "bad", "warning": "warn", "note": "info"}

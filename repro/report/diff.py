@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from repro.differ import Change, Difference, Group, Section, Side
 from repro.report.json import document
 from repro.report.markup import block, code, prose
-from repro.report.style import Style, count
+from repro.report.style import Style
+from repro.words import count
 
 TITLES: dict[Group, str] = {
     "code": "subject and code",

@@ -8,6 +8,7 @@ from repro.digest import Digest
 from repro.errors import IntegrityError, UsageError
 from repro.lock import Lock, lock_body, parse_lock
 from repro.runner.documents import RunRecord, same_bits
+from repro.store import kept_runs
 from repro.verify.document import parse_verdict
 from repro.verify.evidence import JUDGED, LOG
 from repro.verify.model import Verdict
@@ -135,17 +136,12 @@ def _executed(folder: Path, origin: str) -> Executed | None:
 
 def _laptop(lock: Lock, project: Path) -> tuple[Executed | None, RunRecord | None]:
     """The author's run: what a capture here kept of it, else the locked notebook with the outputs stored in it."""
-    for folder in _captures(project):
+    for folder in kept_runs(project, "capture"):
         record = _record(folder)
         found = _executed(folder, "the captured run") if record and _same_values(lock, record) else None
         if found is not None and _same_code(lock, found, project):
             return found, record
     return _locked(lock, project), None
-
-
-def _captures(project: Path) -> list[Path]:
-    """Evidence of captures, the newest first."""
-    return sorted((project / ".repro" / "runs").glob("*-capture"), reverse=True)
 
 
 def _same_values(lock: Lock, record: RunRecord) -> bool:

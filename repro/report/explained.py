@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from repro.report.metrics import value_text
-from repro.report.style import Style, count
+from repro.report.style import Style
 from repro.runner.documents import Value
 from repro.verify.model import Cause, GateResult, MetricRuns, RunsSummary
+from repro.words import count
 
 _MISSING = "missing"
 

@@ -5,7 +5,8 @@ from itertools import groupby
 from typing import Any
 
 from repro.capture.findings import RULES, Finding, Level
-from repro.report.style import Mark, Style, count
+from repro.report.style import Mark, Style
+from repro.words import count
 
 _MARKS: Mapping[Level, Mark] = {"error": "bad", "warning": "warn", "note": "info"}
 _TITLES = {rule.name: rule.title for rule in RULES}

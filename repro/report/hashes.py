@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from repro.lock import Lock
 from repro.report.dossier import Dossier
-from repro.report.style import count, human_size
+from repro.report.style import human_size
+from repro.words import count
 
 _MOST = 1000
 """Rows of one table; the lock has all."""

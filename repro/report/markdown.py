@@ -8,10 +8,11 @@ from repro.report.dossier import Dossier
 from repro.report.explained import differing, gate_value, series
 from repro.report.markup import block, code, details, prose, shortened
 from repro.report.metrics import remark, rule_cell, value_text, verdict_word
-from repro.report.style import count, human_size, human_time
+from repro.report.style import human_size, human_time
 from repro.runner.compare import EXTRA, Comparison
 from repro.runner.report import difference_text
 from repro.verify.model import Cause, Finding, GateResult, MetricRuns, Outcome, Verdict
+from repro.words import count
 
 LIMIT = 1_000_000
 """Bytes: GitHub shows no summary of more than 1 MiB (docs.github.com, "Step isolation and limits")."""

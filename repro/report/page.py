@@ -13,10 +13,11 @@ from repro.report.environment import surroundings
 from repro.report.explained import differing, gate_value, series
 from repro.report.hashes import hashes
 from repro.report.plot import WIDTH, plot_of
-from repro.report.style import count, human_size, human_time, printable
+from repro.report.style import human_size, human_time, printable
 from repro.runner.documents import CellRun
 from repro.runner.report import difference_text
 from repro.verify.model import Verdict
+from repro.words import count
 
 
 def render(dossier: Dossier) -> bytes:

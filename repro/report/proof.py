@@ -8,9 +8,10 @@ from repro.proof.explanation import Conclusion, Explanation, Result, Trial, Tria
 from repro.report.explained import cause_lines
 from repro.report.json import document
 from repro.report.metrics import metrics_table, value_text
-from repro.report.style import Mark, Style, count
+from repro.report.style import Mark, Style
 from repro.verify.document import encode_exactly, render_verdict
 from repro.verify.model import Verdict
+from repro.words import count
 
 _MARKS: dict[Conclusion, Mark] = {
     Conclusion.NOT_TRIED: "info",

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from repro.report.json import document
-from repro.report.style import Style, count, human_size
+from repro.report.style import Style, human_size
 from repro.sources import Pulled, PullReport
+from repro.words import count
 
 _MOST = 20
 """Files that are listed one by one."""

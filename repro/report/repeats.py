@@ -6,8 +6,9 @@ from typing import Any
 
 from repro.capture.runs.model import Repeats, Spread
 from repro.report.metrics import value_text
-from repro.report.style import Style, count
+from repro.report.style import Style
 from repro.verify.document import encode_exactly
+from repro.words import count
 
 
 def repeat_lines(repeats: Repeats | None, style: Style) -> list[str]:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from repro.report.explained import cause_lines, gate_lines, runs_lines
 from repro.report.metrics import metrics_table
 from repro.report.outputs import output_lines
-from repro.report.style import Mark, Style, count, human_size, human_time
+from repro.report.style import Mark, Style, human_size, human_time
 from repro.runner.documents import Failure
 from repro.verify.model import Finding, Outcome, RunSummary, Severity, Verdict
+from repro.words import count
 
 _MARKS: dict[Severity, Mark] = {"error": "bad", "warning": "warn", "info": "info"}
 _WORDS: dict[Severity, str] = {"error": "", "warning": "warning: ", "info": ""}

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from repro.oci.layer_facts import LayerFacts
 from repro.oci.validate import Finding, ImageReport, LayerReport, Report
 from repro.report.json import document
-from repro.report.style import Style, count, human_size
+from repro.report.style import Style, human_size
+from repro.words import count
 
 _SHORT = 19
 _COLUMNS = ("layer", "blob", "size", "unpacked", "holds", "times", "owners")

@@ -3,14 +3,15 @@
 A pointer names its file by sha256, as the lock does (git-lfs, docs/spec.md). Nothing is fetched here.
 """
 
+import functools
 import os
 import posixpath
 import re
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from repro.digest import Digest
+from repro.git import git
 from repro.http import redact
 
 _MOST = 1024
@@ -19,6 +20,7 @@ _BEGINNING = b"version https://git-lfs"
 _OID = re.compile(r"^oid sha256:([0-9a-f]{64})$", re.MULTILINE)
 _SCP = re.compile(r"(?P<user>[\w.+-]+@)?(?P<host>[\w.-]+):(?P<path>(?!//).+)")
 _PATIENCE = 60
+_git = functools.partial(git, timeout=_PATIENCE)
 
 
 def is_pointer(path: str) -> bool:
@@ -140,20 +142,3 @@ def _said(url: str) -> str | None:
 
 def _line(repository: Path, *args: str) -> str | None:
     return os.fsdecode(_git(repository, *args) or b"").strip() or None
-
-
-def _git(repository: Path, *args: str, stdin: bytes = b"") -> bytes | None:
-    """What git prints; None when it fails or isn't there. Nothing is written, no program of the repository is run."""
-    try:
-        done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", *args],  # noqa: S607 - the git that people use
-            cwd=repository,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"},
-            input=stdin,
-            capture_output=True,
-            timeout=_PATIENCE,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout

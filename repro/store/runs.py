@@ -13,8 +13,17 @@ def run_directory(root: Path, stage: str) -> Path:
     Raises:
         InfrastructureError: The disk refuses.
     """
-    directory = root / ".repro" / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{stage}"
+    directory = _folder(root) / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{stage}"
     with disk_errors(directory):
         directory.mkdir(parents=True)
     keep_out_of_git(root / ".repro")
     return directory
+
+
+def kept_runs(root: Path, stage: str) -> list[Path]:
+    """The directories of a stage's runs that are still there, the newest first."""
+    return sorted(_folder(root).glob(f"*-{stage}"), reverse=True)
+
+
+def _folder(root: Path) -> Path:
+    return root / ".repro" / "runs"

@@ -6,16 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from repro.digest import Digest
-from repro.errors import IntegrityError
 from repro.lock import ComparedOutput, Lock, cell_number
 from repro.outputs.compare import cell_text
 from repro.outputs.judge import Left, compare_output, is_regular
 from repro.outputs.model import OutputComparison
+from repro.runner.documents import RunRecord
 from repro.runner.outputs import FOLDER, WrittenOutput
 from repro.verify.judge import Judgement
 from repro.verify.model import Outcome
-from repro.verify.record import read_record
 from repro.verify.repeats import read_shown
+from repro.words import count
 
 BASELINES = "*.baseline"
 """Folders beside a lock in which capture keeps the content of outputs."""
@@ -30,7 +30,7 @@ _FIX = "See where they differ, above; what may differ gets a tolerance in repro.
 
 
 def with_outputs(
-    judgement: Judgement, lock: Lock, collected: Path | None, project: Path | None
+    judgement: Judgement, lock: Lock, collected: Path | None, record: RunRecord | None, project: Path | None
 ) -> tuple[Judgement, tuple[OutputComparison, ...]]:
     """Compare the outputs of a run that ended well; returns its judgement with what they add, and each comparison.
 
@@ -38,11 +38,12 @@ def with_outputs(
         judgement: By the metrics.
         lock: What it is judged by.
         collected: What the run left. Pictures of figures that differ are put there, to be kept with the evidence.
+        record: Its record, or None where that can't be read, which the judgement says.
         project: Directory of the lock, with the content of its outputs, or None.
     """
     if judgement.outcome not in _JUDGED or not lock.compared or collected is None:
         return judgement, ()
-    told = _told(collected)
+    told = {} if record is None else {output.path: output for output in record.outputs}
     pictures = _new_folder(collected, PICTURES)
     cells = _new_folder(collected, CELLS)
     outputs = tuple(
@@ -57,7 +58,7 @@ def _with_failed(judgement: Judgement, outputs: Sequence[OutputComparison]) -> J
     failed = [output for output in outputs if not output.passed]
     if not failed:
         same = sum(output.status == "same" for output in outputs)
-        told = f"{_count(len(outputs))}: {same} the same" if same < len(outputs) else f"{_count(same)} the same"
+        told = count(len(outputs), "output") + (f": {same} the same" if same < len(outputs) else " the same")
         return replace(judgement, reason=f"{judgement.reason}; {told}")
     reason = "; ".join(_reasons(failed))
     if judgement.outcome is Outcome.VERIFIED:
@@ -71,17 +72,6 @@ def _reasons(failed: Sequence[OutputComparison]) -> Iterator[str]:
         names = [output.name for output in failed if output.status == status]
         if names:
             yield f"{', '.join(names)} {one if len(names) == 1 else several}"
-
-
-def _count(number: int) -> str:
-    return f"{number} output{'' if number == 1 else 's'}"
-
-
-def _told(collected: Path) -> dict[str, WrittenOutput]:
-    with suppress(IntegrityError):  # which the judgement has said already
-        record = read_record(collected)
-        return {} if record is None else {output.path: output for output in record.outputs}
-    return {}
 
 
 def _left(output: ComparedOutput, collected: Path, told: Mapping[str, WrittenOutput], cells: Path) -> Left:

@@ -9,6 +9,7 @@ from repro.runner.compare import Comparison
 from repro.runner.documents import Value
 from repro.runner.gates import GateResult, gate_text
 from repro.verify.model import Finding, Outcome
+from repro.words import count
 
 
 def reason_and_cure(
@@ -24,7 +25,7 @@ def reason_and_cure(
         return _agreement(compared), None
     moved = _moved(compared)
     if moved:
-        number = f"{len(moved)} of {_count(len(compared), 'metric')} moved: {', '.join(moved)}"
+        number = f"{len(moved)} of {count(len(compared), 'metric')} moved: {', '.join(moved)}"
         better = all(item.passed or item.status == rules.IMPROVED for item in compared)
         cure = _BETTER if better else _MOVED
         return "; ".join([number, *failed]), f"{cure} {_GATES}" if failed else cure
@@ -94,8 +95,8 @@ def _extra(names: Sequence[str]) -> Iterator[Finding]:
 def _agreement(compared: Sequence[Comparison]) -> str:
     same = sum(item.status == rules.SAME for item in compared)
     if same == len(compared):
-        return f"{_count(same, 'metric')} as on the laptop, bit for bit"
-    return f"{_count(len(compared), 'metric')} as on the laptop: {same} bit for bit, the others as tolerated"
+        return f"{count(same, 'metric')} as on the laptop, bit for bit"
+    return f"{count(len(compared), 'metric')} as on the laptop: {same} bit for bit, the others as tolerated"
 
 
 def _not_comparable(compared: Sequence[Comparison], failed: Sequence[str]) -> tuple[str, str | None]:
@@ -114,10 +115,6 @@ def _not_comparable(compared: Sequence[Comparison], failed: Sequence[str]) -> tu
 
 def _moved(compared: Iterable[Comparison]) -> list[str]:
     return [item.name for item in compared if not item.passed and item.status in (rules.MOVED, rules.IMPROVED)]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _type(value: Value | None) -> str:

@@ -17,14 +17,14 @@ from repro.lock import Lock, lock_body, parse_lock
 from repro.plan import layout, runner_digest, runner_sources
 from repro.plan.evaluation import make_evaluation
 from repro.progress import Progress
-from repro.runner.documents import MeasuredMetric, RunRecord
+from repro.runner.documents import RunRecord
 from repro.verify.baked import Baked, check_image, find_base, read_baked
 from repro.verify.causes import explained
 from repro.verify.changes import name_changes
 from repro.verify.evidence import keep_evidence
 from repro.verify.judge import Judgement, judge, summarize, tampered
 from repro.verify.listen import Listener
-from repro.verify.model import Finding, ImageSummary, LockSummary, Outcome, RunsSummary, RunSummary, Verdict
+from repro.verify.model import Finding, ImageSummary, LockSummary, Outcome, RunsSummary, Verdict
 from repro.verify.mounts import bring_mounted
 from repro.verify.outputs import with_outputs
 from repro.verify.record import read_record
@@ -116,13 +116,16 @@ def verify(
         shown=brought.shown,
     )
     with _ran(engine, spec, progress, case.lock.subject.path) as run:
-        judgement, summary = _judged(case, run)
+        judgement, record = _judged(case, run)
         repeated = None
-        if runs > 1 and judgement.metrics:
-            judgement, repeated = _repeated(case, engine, spec, (run, judgement), runs=runs, progress=progress)
-        judgement, outputs = with_outputs(judgement, case.lock, run.collected, project)
+        if runs > 1 and record is not None and judgement.metrics:
+            ended = (run, judgement, record)
+            judgement, repeated = _repeated(case, engine, spec, ended, runs=runs, progress=progress)
+        judgement, outputs = with_outputs(judgement, case.lock, run.collected, record, project)
         verdict = _ruled(verdict, judgement, findings, *_unproven(case.lock))
-        verdict = replace(verdict, run=replace(summary, memory=spec.memory), runs=repeated, outputs=outputs)
+        verdict = replace(
+            verdict, run=replace(summarize(run, record), memory=spec.memory), runs=repeated, outputs=outputs
+        )
         verdict = with_randomness(case.explained(verdict, engine, run, project))
         return _kept(verdict, run, evidence or project, case, progress)
 
@@ -179,49 +182,41 @@ def _ran(engine: Engine, spec: RunSpec, progress: Progress, subject: str) -> Ite
             shutil.rmtree(run.collected, ignore_errors=True)
 
 
-def _judged(case: _Case, run: RunOutcome) -> tuple[Judgement, RunSummary]:
+def _judged(case: _Case, run: RunOutcome) -> tuple[Judgement, RunRecord | None]:
+    """How a run is judged, and its record; None where that is missing or garbled, which the judgement says."""
     record: RunRecord | None = None
     try:
         record = read_record(run.collected)
         judgement = judge(case.lock, case.digest, case.image.platform, run, record)
     except IntegrityError as error:
         judgement = tampered([Finding("record", "error", error.what)])
-    return judgement, summarize(run, record)
+    return judgement, record
 
 
 def _repeated(
     case: _Case,
     engine: Engine,
     spec: RunSpec,
-    ended: tuple[RunOutcome, Judgement],
+    ended: tuple[RunOutcome, Judgement, RunRecord],
     *,
     runs: int,
     progress: Progress,
 ) -> tuple[Judgement, RunsSummary]:
     """Run the image again, as often as is left to do; what later runs leave is kept with the first one's."""
-    first, judgement = ended
-    judgements, metrics, shown = [judgement], [_metrics(first)], [read_shown(first.collected)]
+    first, judgement, record = ended
+    judgements, metrics, shown = [judgement], [record.metrics], [read_shown(first.collected)]
     for number in range(2, runs + 1):
         progress.note(f"run {number} of {runs}")
         with _ran(engine, spec, progress, case.lock.subject.path) as run:
-            again, _ = _judged(case, run)
+            again, left = _judged(case, run)
             judgements.append(again)
-            metrics.append(_metrics(run))
+            metrics.append(() if left is None else left.metrics)
             shown.append(read_shown(run.collected))
             if run.collected is not None and first.collected is not None:
                 shutil.move(run.collected, first.collected / f"run-{number}")
     expected = make_evaluation(case.lock, case.digest).metrics
     summary = summarize_runs(expected, metrics, shown)
     return together(expected, judgements, summary), summary
-
-
-def _metrics(run: RunOutcome) -> tuple[MeasuredMetric, ...]:
-    """What a run reported; nothing where its record can't be read, which its judgement says."""
-    try:
-        record = read_record(run.collected)
-    except IntegrityError:
-        return ()
-    return () if record is None else record.metrics
 
 
 def _kept(verdict: Verdict, run: RunOutcome, project: Path | None, case: _Case, progress: Progress) -> Verdict:

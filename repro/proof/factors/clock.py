@@ -8,6 +8,7 @@ from repro.errors import IntegrityError
 from repro.proof.factors.model import Found, LeftOut, Scene, Setting, Swap
 from repro.runner.documents import RunRecord
 from repro.runner.experiment import Experiment
+from repro.store import kept_runs
 from repro.verify.causes.clock import clock as asks_for_time
 from repro.verify.record import read_record
 
@@ -34,7 +35,7 @@ def _captured(project: Path | None, record: RunRecord | None) -> datetime | None
     """When the run began that left this record."""
     if project is None or record is None:
         return None
-    for directory in (project / ".repro" / "runs").glob("*-capture"):
+    for directory in kept_runs(project, "capture"):
         found = _TIME.fullmatch(directory.name)
         try:
             if found and (there := read_record(directory)) is not None and there.to_json() == record.to_json():

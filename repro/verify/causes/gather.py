@@ -19,6 +19,7 @@ from repro.runner.documents import RunRecord, same_bits
 from repro.runner.notebook import EXECUTED
 from repro.runner.observed import FILE, Observed
 from repro.runner.script import LOG_FILE
+from repro.store import kept_runs
 from repro.verify.causes.installed import modified_files
 from repro.verify.causes.shown import code_cells, first_difference, source_of
 from repro.verify.causes.situation import Side, Situation
@@ -79,7 +80,7 @@ def _laptop(lock: Lock, project: Path | None) -> Side:
     """The newest captured run here that gave exactly the lock's baseline."""
     if project is None or not lock.baseline.rerun:
         return Side()
-    for directory in sorted((project / ".repro" / "runs").glob("*-capture"), reverse=True):
+    for directory in kept_runs(project, "capture"):
         side = _side(directory)
         if side.record is not None and _gave_baseline(side.record, lock):
             return side

@@ -45,8 +45,3 @@ def lines(differences: Sequence[Difference]) -> tuple[str, ...]:
     return tuple(
         f"{one.name.lstrip('$')}: {value(one.laptop)} on the laptop, {value(one.here)} here" for one in differences
     )
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
