@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from repro.lock import Role
 from repro.verify.causes.situation import Situation
-from repro.verify.causes.words import cell
+from repro.verify.causes.words import lacking
 from repro.verify.model import Cause
 
 _CHANGED = re.compile(r"(?P<path>.+?)(?: \(\d+ bytes, \S+\))?: expected (?P<expected>.+?), found (?P<found>.+)")
@@ -54,13 +54,12 @@ def missing_file(situation: Situation) -> Iterator[Cause]:
     if failure is None or found is None:
         return
     path = found.group(1)
-    yield Cause(
-        rule="file-missing",
-        message=f"the evaluation opens {path}, which the image doesn't have",
+    yield lacking(
+        failure,
+        "file-missing",
+        f"the evaluation opens {path}, which the image doesn't have",
         laptop="there",
         here="no such file",
-        where=cell(failure.cell) or path,
-        confidence="certain",
+        where=path,
         fix="If the evaluation needs it, name it in repro.toml, [files] include, and capture again.",
-        evidence=(failure.message,),
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from repro.verify.causes.image import changed_layers
 from repro.verify.causes.situation import Situation
-from repro.verify.causes.words import cell, listed
+from repro.verify.causes.words import lacking, listed
 from repro.verify.model import Cause
 
 _LINE = re.compile(r"(?P<name>\S+): (?P<laptop>\S+) in the lock, (?P<here>\S+) in the image")
@@ -66,15 +66,14 @@ def missing_package(situation: Situation) -> Iterator[Cause]:
     failure = situation.failure
     found = None if failure is None else _NO_MODULE.search(failure.message)  # many imports are only tried
     if failure is not None and found is not None:
-        yield Cause(
-            rule="package-missing",
-            message=f"the evaluation imports {found.group(1)}, which the image doesn't have",
+        yield lacking(
+            failure,
+            "package-missing",
+            f"the evaluation imports {found.group(1)}, which the image doesn't have",
             laptop="installed",
             here="no such module",
-            where=cell(failure.cell) or found.group(1),
-            confidence="certain",
+            where=found.group(1),
             fix="Install it in the captured environment, make sure that the run imports it there, and capture again.",
-            evidence=(failure.message,),
         )
 
 

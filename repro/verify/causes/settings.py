@@ -1,16 +1,15 @@
 """Rules `hash-seed`, `locale`, `time-zone`, `variable-changed`: how the interpreter was set."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from repro.verify.causes.gpu import SETTINGS
 from repro.verify.causes.numbers import DISPATCH
 from repro.verify.causes.situation import Difference, Situation
 from repro.verify.causes.threads import VARIABLES
-from repro.verify.causes.words import cell, lines, value
+from repro.verify.causes.words import lacking, lines, value
 from repro.verify.model import Cause
 
 _NO_LOCALE = re.compile(r"locale\.Error|unsupported locale setting")
@@ -24,23 +23,25 @@ def _chosen(situation: Situation, *names: str) -> list[Difference]:
     return [one for name, one in situation.settings().items() if name in names]
 
 
-def _confidence(situation: Situation) -> Literal["certain", "likely"]:
-    return "likely" if situation.ran else "certain"
+def _differs(
+    situation: Situation, found: Sequence[Difference], *, rule: str, message: str, where: str, fix: str
+) -> Cause:
+    """A setting, and others that belong to it: the first one's values stand for all."""
+    laptop, here = value(found[0].laptop), value(found[0].here)
+    return Cause(rule, message, laptop, here, where, "likely" if situation.ran else "certain", fix, lines(found))
 
 
 def hash_seed(situation: Situation) -> Iterator[Cause]:
     """Sets of strings, and what is made from them, come in another order."""
     found = _chosen(situation, "hash seed", "$PYTHONHASHSEED")
     if found:
-        yield Cause(
+        yield _differs(
+            situation,
+            found,
             rule="hash-seed",
             message="PYTHONHASHSEED differs: sets of strings come in another order",
-            laptop=value(found[0].laptop),
-            here=value(found[0].here),
             where="PYTHONHASHSEED",
-            confidence=_confidence(situation),
             fix="Sort what comes out of sets before it is used; or capture again with the seed that the image has.",
-            evidence=lines(found),
         )
 
 
@@ -48,28 +49,25 @@ def locale(situation: Situation) -> Iterator[Cause]:
     """Names of months, order of text, decimal signs; or a locale that isn't there."""
     failure = situation.failure
     if failure is not None and _NO_LOCALE.search(situation.failed_with):
-        yield Cause(
-            rule="locale",
-            message="the evaluation asks for a locale that the image doesn't have",
+        yield lacking(
+            failure,
+            "locale",
+            "the evaluation asks for a locale that the image doesn't have",
             laptop="installed",
             here=failure.message,
-            where=cell(failure.cell) or "locale.setlocale",
-            confidence="certain",
+            where="locale.setlocale",
             fix="Format and sort without a locale, or take a base that has it (Debian's package `locales-all`).",
-            evidence=(failure.message,),
         )
     found = _chosen(situation, "locale", "encoding", *("$LC_ALL", "$LANG", "$LC_NUMERIC", "$LC_COLLATE", "$LC_TIME"))
     effective = [one for one in found if not one.name.startswith("$")]
     if effective or (found and not situation.ran):
-        yield Cause(
+        yield _differs(
+            situation,
+            found,
             rule="locale",
             message="the locale differs: text is sorted, and numbers and dates are formatted, otherwise",
-            laptop=value(found[0].laptop),
-            here=value(found[0].here),
             where="locale",
-            confidence=_confidence(situation),
             fix="Capture again: the rerun and the image then use the same locale.",
-            evidence=lines(found),
         )
 
 
@@ -77,27 +75,24 @@ def time_zone(situation: Situation) -> Iterator[Cause]:
     """Another local time; or a zone that the image's time zone database hasn't."""
     failure = situation.failure
     if failure is not None and _NO_ZONE.search(situation.failed_with):
-        yield Cause(
-            rule="time-zone",
-            message="the evaluation asks for a time zone that the image doesn't know",
+        yield lacking(
+            failure,
+            "time-zone",
+            "the evaluation asks for a time zone that the image doesn't know",
             laptop="known",
             here=failure.message,
-            where=cell(failure.cell) or "time zone",
-            confidence="certain",
+            where="time zone",
             fix="Install the package `tzdata` in the environment, or take a base that has Debian's, and capture again.",
-            evidence=(failure.message,),
         )
     found = _chosen(situation, "time zone", "$TZ") or _zone_lost(situation)
     if found:
-        yield Cause(
+        yield _differs(
+            situation,
+            found,
             rule="time-zone",
             message="the time zone differs: local times, days and weeks are others",
-            laptop=value(found[0].laptop),
-            here=value(found[0].here),
             where="TZ",
-            confidence=_confidence(situation),
             fix="Compute in UTC, or capture again: the rerun and the image then use the same zone.",
-            evidence=lines(found),
         )
 
 
@@ -120,15 +115,13 @@ def variable_changed(situation: Situation) -> Iterator[Cause]:
     for one in settings.values():
         told_twice = one.name == "$PYTHONOPTIMIZE" and "optimize" in settings
         if (_OTHERS.fullmatch(one.name) or _refused(situation, one)) and not told_twice:
-            yield Cause(
+            yield _differs(
+                situation,
+                [one],
                 rule="variable-changed",
                 message=f"{one.name.lstrip('$')} differs",
-                laptop=value(one.laptop),
-                here=value(one.here),
                 where=one.name.lstrip("$"),
-                confidence=_confidence(situation),
                 fix="Set it to the same value on both sides: [run] env in repro.toml carries it into the image.",
-                evidence=lines([one]),
             )
 
 

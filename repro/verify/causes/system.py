@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from repro.verify.causes.situation import Situation
-from repro.verify.causes.words import cell
+from repro.verify.causes.words import lacking
 from repro.verify.model import Cause
 
 _MISSING = re.compile(
@@ -18,15 +18,14 @@ def system_library(situation: Situation) -> Iterator[Cause]:
     failure, found = situation.failure, _MISSING.search(situation.failed_with)
     if failure is not None and found is not None:
         name = found["file"] or found["version"]
-        yield Cause(
-            rule="system-library",
-            message=f"{name} is not in the image: a compiled module needs it",
+        yield lacking(
+            failure,
+            "system-library",
+            f"{name} is not in the image: a compiled module needs it",
             laptop="there",
             here="missing",
-            where=cell(failure.cell) or name,
-            confidence="certain",
+            where=name,
             fix="Add the Debian package that has it to repro.toml, [system] apt, or take a base that has it.",
-            evidence=(failure.message,),
         )
 
 

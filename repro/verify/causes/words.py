@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from repro.runner.documents import Failure
 from repro.runner.observed import Place
 from repro.verify.causes.situation import Difference
+from repro.verify.model import Cause
 
 UNSET = "not set"
 _MOST = 5
@@ -45,3 +47,9 @@ def lines(differences: Sequence[Difference]) -> tuple[str, ...]:
     return tuple(
         f"{one.name.lstrip('$')}: {value(one.laptop)} on the laptop, {value(one.here)} here" for one in differences
     )
+
+
+def lacking(failure: Failure, rule: str, message: str, *, laptop: str, here: str, where: str, fix: str) -> Cause:
+    """What an evaluation failed for because the image doesn't have it: the failure itself says so."""
+    place = cell(failure.cell) or where
+    return Cause(rule, message, laptop, here, place, "certain", fix, (failure.message,))
