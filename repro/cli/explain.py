@@ -6,7 +6,7 @@ import click
 
 from repro.cli.console import Console
 from repro.cli.locks import choose_lock
-from repro.cli.parameters import PATH, duration, size
+from repro.cli.parameters import duration, judge_options, size
 from repro.cli.settings import Settings, common, json_option
 from repro.engines.select import ENGINES, find_engine
 from repro.proof.explain import Case, explain, prove
@@ -17,9 +17,7 @@ from repro.report.proof import explanation_json, explanation_text
 @click.argument("image")
 @click.option("--prove", "proved", is_flag=True, help="Swap one suspected factor after another, both ways, twice each.")
 @click.option("--metric", help="The metric that has to move; all that moved otherwise.")
-@click.option("--lock", "named", type=PATH, help="The lock to judge by; the nearest repro.lock otherwise.")
-@click.option("--baked-lock", is_flag=True, help="Judge by the lock in the image, even if there is one here.")
-@click.option("--data", type=PATH, help="Where files are that the image lacks; the lock's folder otherwise.")
+@judge_options
 @click.option("--timeout", type=duration, help="Stop each run after this: 90, 10m, 2h.")
 @click.option("--memory", type=size, help="Most memory for each run: 512m, 4g.")
 @click.option("--engine", "wanted", type=click.Choice(ENGINES), help="What runs the image; found by itself otherwise.")

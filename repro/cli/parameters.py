@@ -1,8 +1,9 @@
-"""Values of options that click has no type for."""
+"""Values of options that click has no type for, and options that several commands share."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -15,6 +16,7 @@ PLATFORM = click.Choice(["linux/amd64", "linux/arm64"])
 ENCODING = click.Choice(["splice", "gzip", "zstd", "tar"])
 BYTECODE = click.Choice(["used", "all", "none"])
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 _SMALLEST, _LARGEST = 6 << 20, 1 << 50
 
 
@@ -45,3 +47,14 @@ def _scaled(text: str, units: Mapping[str, int], examples: str) -> float:
     if not math.isfinite(scaled) or scaled <= 0:
         raise click.BadParameter(f"{text!r}: write it as {examples}")
     return scaled
+
+
+def judge_options(command: _Command) -> _Command:
+    """By which lock an image is judged (`named`, `baked_lock`), and where the files are that it lacks (`data`)."""
+    for option in (
+        click.option("--data", type=PATH, help="Where files are that the image lacks; the lock's folder otherwise."),
+        click.option("--baked-lock", is_flag=True, help="Judge by the lock in the image, even if there is one here."),
+        click.option("--lock", "named", type=PATH, help="The lock to judge by; the nearest repro.lock otherwise."),
+    ):
+        command = option(command)
+    return command

@@ -6,7 +6,7 @@ import click
 
 from repro.cli.console import Console
 from repro.cli.locks import choose_lock
-from repro.cli.parameters import PATH, duration, size
+from repro.cli.parameters import duration, judge_options, size
 from repro.cli.reports import report_option, reported, scratch
 from repro.cli.settings import Settings, common, json_option
 from repro.engines.model import Engine
@@ -21,9 +21,7 @@ from repro.verify.stage import verify
 
 @click.command("verify")
 @click.argument("image")
-@click.option("--lock", "named", type=PATH, help="The lock to judge by; the nearest repro.lock otherwise.")
-@click.option("--baked-lock", is_flag=True, help="Judge by the lock in the image, even if there is one here.")
-@click.option("--data", type=PATH, help="Where files are that the image lacks; the lock's folder otherwise.")
+@judge_options
 @report_option
 @click.option(
     "--runs",
