@@ -2,6 +2,7 @@
 
 from repro.lock.body import lock_body
 from repro.lock.compared import ComparedOutput, OutputKind, cell_number
+from repro.lock.conda import CondaPackage, CondaPatch
 from repro.lock.evidence import Column, ColumnType, Evidence, Machine, NativeLibrary, Profile, Revision
 from repro.lock.metric import Direction, Gates, Metric, MetricValue, Tolerance
 from repro.lock.model import (
@@ -24,6 +25,7 @@ from repro.lock.model import (
     PredictedImage,
     PredictedLayer,
     Python,
+    PythonSupply,
     Role,
     Runner,
     Subject,
@@ -42,6 +44,8 @@ __all__ = [
     "Column",
     "ColumnType",
     "ComparedOutput",
+    "CondaPackage",
+    "CondaPatch",
     "Direction",
     "Encoding",
     "Environment",
@@ -64,6 +68,7 @@ __all__ = [
     "PredictedLayer",
     "Profile",
     "Python",
+    "PythonSupply",
     "Revision",
     "Role",
     "Runner",

@@ -6,6 +6,7 @@ from typing import NamedTuple, get_args
 
 from repro.lock.body import SEPARATOR
 from repro.lock.compared import read_compared
+from repro.lock.conda import read_conda
 from repro.lock.evidence_fields import read_evidence
 from repro.lock.metric import Metric
 from repro.lock.metric_fields import read_metric, read_metric_1_3
@@ -26,6 +27,7 @@ from repro.lock.model import (
     PredictedImage,
     PredictedLayer,
     Python,
+    PythonSupply,
     Runner,
     Subject,
     SystemPackage,
@@ -41,6 +43,7 @@ class _Readers(NamedTuple):
     metric: Callable[[Table], Metric]
     package: Callable[[Table], Package]
     file: Callable[[Table], LockedFile]
+    supplies: tuple[PythonSupply, ...] = ("base", "packed")
 
 
 def read_1_0(root: Table) -> Lock:
@@ -56,7 +59,17 @@ def read_1_2(root: Table, predictions: Table) -> Lock:
 
 def read_1_3(root: Table, predictions: Table) -> Lock:
     """What format 1.3 knows: as 1.2, with more to say of metrics, and outputs that are compared."""
-    readers = _Readers(_subject_1_3, _policy_1_3, read_metric_1_3, _package_1_2, _file_1_2)
+    return _read_1_3(root, predictions, ("base", "packed"))
+
+
+def read_1_4(root: Table, predictions: Table) -> Lock:
+    """What format 1.4 knows: as 1.3, with conda's packages."""
+    lock = _read_1_3(root, predictions, get_args(PythonSupply))
+    return replace(lock, conda=tuple(read_conda(table) for table in root.tables("conda")))
+
+
+def _read_1_3(root: Table, predictions: Table, supplies: tuple[PythonSupply, ...]) -> Lock:
+    readers = _Readers(_subject_1_3, _policy_1_3, read_metric_1_3, _package_1_2, _file_1_2, supplies)
     compared = tuple(read_compared(table) for table in root.tables("compared-outputs"))
     return replace(_later(root, predictions, readers), evidence=read_evidence(root), compared=compared)
 
@@ -67,7 +80,7 @@ def _common(root: Table, readers: _Readers) -> Lock:
         subject=readers.subject(root.table("subject")),
         baseline=Baseline(rerun=root.table("baseline").flag("rerun")),
         targets=root.targets("targets"),
-        python=_python(root.table("python")),
+        python=_python(root.table("python"), readers.supplies),
         base=_base(root.table("base")),
         environment=_environment(root.table("environment")),
         policy=readers.policy(root.table("policy")),
@@ -113,15 +126,15 @@ def _subject_1_3(table: Table) -> Subject:
     return replace(_subject_1_2(table), directories=table.paths("directories") if table.has("directories") else ())
 
 
-def _python(table: Table) -> Python:
+def _python(table: Table, supplies: tuple[PythonSupply, ...]) -> Python:
     packed = table.optional_table("packed")
-    named = table.choice("supply", ("base", "packed"))
-    if (packed is None) != (named == "base"):
+    supply = table.choice("supply", supplies)
+    if (packed is not None) != (supply == "packed"):
         table.fault("supply", 'must be "packed" exactly when [python.packed] is there')
     return Python(
         implementation=table.text("implementation"),
         version=table.text("version"),
-        supply="base" if packed is None else "packed",
+        supply=supply,
         packed=None if packed is None else _packed(packed),
     )
 

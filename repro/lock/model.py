@@ -8,15 +8,17 @@ from typing import Literal, get_args
 
 from repro.digest import Digest
 from repro.lock.compared import ComparedOutput
+from repro.lock.conda import CondaPackage
 from repro.lock.evidence import Evidence
 from repro.lock.metric import Metric
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 Role = Literal["code", "notebook", "data", "model", "config"]
 Origin = Literal["index", "local", "editable", "vcs", "url", "built"]
 Encoding = Literal["splice", "gzip", "zstd", "tar"]
 Bytecode = Literal["used", "all", "none"]
+PythonSupply = Literal["base", "packed", "conda"]
 BaseSource = Literal["registry", "engine", "layout"]
 
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
@@ -79,13 +81,14 @@ class Python:
     Attributes:
         implementation: `sys.implementation.name`.
         version: Exact X.Y.Z (with pre-release suffix if any) that ran on the laptop.
-        supply: Where the image's interpreter comes from: the base image, or a packed copy of the laptop's.
-        packed: The packed copy; None when supply is "base".
+        supply: Where the image's interpreter comes from: the base image, a packed copy of the laptop's, or the conda
+            package `python`.
+        packed: The packed copy; None when supply is another.
     """
 
     implementation: str
     version: str
-    supply: Literal["base", "packed"]
+    supply: PythonSupply
     packed: PackedPython | None = None
 
 
@@ -316,8 +319,8 @@ class Lock:
     """Everything that decides an image and a verdict.
 
     `modules` names the imported modules of each package (dotted, sorted), for `ImageOptions.bytecode`; the key
-    `python` stands for the standard library. `compared` are those of `outputs` whose content a rerun is held to.
-    `predicted` follows from all the rest: it is written after it in the
+    `python` stands for the standard library, `conda:NAME` for the conda package of that name. `compared` are those of
+    `outputs` whose content a rerun is held to. `predicted` follows from all the rest: it is written after it in the
     file and is no part of what the lock digest covers (`repro.lock.lock_body`).
     """
 
@@ -338,4 +341,5 @@ class Lock:
     modules: dict[str, tuple[str, ...]] = field(default_factory=dict)
     evidence: Evidence = field(default_factory=Evidence)
     compared: tuple[ComparedOutput, ...] = ()
+    conda: tuple[CondaPackage, ...] = ()
     predicted: tuple[PredictedImage, ...] = ()

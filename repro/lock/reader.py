@@ -11,7 +11,7 @@ from typing import Any
 
 from repro.errors import IntegrityError, UsageError
 from repro.lock.body import SEPARATOR, lock_body, split_lock
-from repro.lock.fields import read_1_0, read_1_1, read_1_2, read_1_3
+from repro.lock.fields import read_1_0, read_1_1, read_1_2, read_1_3, read_1_4
 from repro.lock.model import SCHEMA_VERSION, Lock
 from repro.lock.table import Table
 from repro.lock.whole import check_whole
@@ -75,7 +75,9 @@ def _read(version: tuple[int, ...], root: Table, end: Table) -> Lock:
         return read_1_0(root)
     if version < (1, 2):
         return read_1_1(root, end)
-    return read_1_2(root, end) if version < (1, 3) else read_1_3(root, end)
+    if version < (1, 3):
+        return read_1_2(root, end)
+    return read_1_3(root, end) if version < (1, 4) else read_1_4(root, end)
 
 
 def _document(data: bytes, where: str) -> dict[str, Any]:

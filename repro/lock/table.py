@@ -115,21 +115,28 @@ class Table:
         """An array of dotted names of modules, each once."""
         return self._each_once(key, _MODULE, "the dotted name of a module", "a module")
 
+    def matching(self, key: str, pattern: re.Pattern[str], wanted: str) -> str:
+        """A string that a pattern matches as a whole; `wanted` says what that means."""
+        value = self.text(key)
+        if value and not pattern.fullmatch(value):
+            self.fault(key, f"must be {wanted}, not {value!r}")
+        return value
+
     def debian_name(self, key: str) -> str:
         """The name of a Debian package."""
-        return self._matching(key, DEBIAN_NAME, "the name of a Debian package")
+        return self.matching(key, DEBIAN_NAME, "the name of a Debian package")
 
     def debian_version(self, key: str) -> str:
         """The version of a Debian package."""
-        return self._matching(key, DEBIAN_VERSION, "the version of a Debian package")
+        return self.matching(key, DEBIAN_VERSION, "the version of a Debian package")
 
     def glibc(self, key: str) -> str:
         """A version of glibc, such as `2.36`."""
-        return self._matching(key, _GLIBC, "a version such as 2.36")
+        return self.matching(key, _GLIBC, "a version such as 2.36")
 
     def target(self, key: str) -> str:
         """A platform, such as `linux/amd64`."""
-        return self._matching(key, _TARGET, "linux/amd64 or linux/arm64")
+        return self.matching(key, _TARGET, "linux/amd64 or linux/arm64")
 
     def targets(self, key: str) -> tuple[str, ...]:
         """At least one platform, each once."""
@@ -268,12 +275,6 @@ class Table:
         if isinstance(value, int) and value.bit_length() > _MOST_BITS:
             self.fault(key, "is too large")
             return None
-        return value
-
-    def _matching(self, key: str, pattern: re.Pattern[str], wanted: str) -> str:
-        value = self.text(key)
-        if value and not pattern.fullmatch(value):
-            self.fault(key, f"must be {wanted}, not {value!r}")
         return value
 
     def _each_once(self, key: str, pattern: re.Pattern[str], wanted: str, one: str) -> tuple[str, ...]:

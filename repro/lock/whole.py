@@ -1,10 +1,12 @@
 """What no single table of a lock can tell: names that come twice, and what refers to something that isn't there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from repro.lock.compared import cell_number
 from repro.lock.model import Lock, PredictedImage, SystemPackage
 from repro.lock.table import Table
+
+_SUBDIRS = {"linux/amd64": "linux-64", "linux/arm64": "linux-aarch64"}
 
 
 def check_whole(root: Table, lock: Lock) -> None:
@@ -14,6 +16,7 @@ def check_whole(root: Table, lock: Lock) -> None:
     _check_compared(root, lock)
     _check_packages(root, lock)
     _check_system(root, lock)
+    _check_conda(root, lock)
     _check_modules(root, lock)
     _check_profiles(root, lock)
     _check_target(root, "image.compiled", lock.image.compiled or (), lock)
@@ -55,8 +58,25 @@ def _check_architecture(root: Table, place: str, package: SystemPackage) -> None
         root.fault(place, f"{package.architecture} is not for {package.target}")
 
 
+def _check_conda(root: Table, lock: Lock) -> None:
+    for target in lock.targets:
+        _check_distinct(root, "conda", "name", (one.name if one.target == target else "" for one in lock.conda))
+        if lock.python.supply == "conda" and not any(one == ("python", target) for one in _conda_names(lock)):
+            root.fault("python.supply", f"there is no conda package python for {target}")
+    for number, package in enumerate(lock.conda):
+        _check_target(root, f"conda[{number}].target", [package.target], lock)
+        if package.subdir not in {"noarch", _SUBDIRS.get(package.target)}:
+            root.fault(f"conda[{number}].subdir", f"{package.subdir} is not for {package.target}")
+        _check_distinct(root, f"conda[{number}].patched", "path", (one.path for one in package.patched))
+
+
+def _conda_names(lock: Lock) -> Iterator[tuple[str, str]]:
+    return ((package.name, package.target) for package in lock.conda)
+
+
 def _check_modules(root: Table, lock: Lock) -> None:
-    known = {"python", *(package.name for package in lock.packages)}
+    conda = {f"conda:{package.name}" for package in lock.conda}
+    known = {"python", *conda, *(package.name for package in lock.packages)}
     for name in lock.modules:
         if name not in known:
             root.fault(f"modules.{name}", "the lock has no such package")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from repro.lock.body import SEPARATOR
 from repro.lock.compared import ComparedOutput
+from repro.lock.conda import conda_in_order, render_conda
 from repro.lock.evidence_writer import in_order, render_evidence
 from repro.lock.metric import Metric
 from repro.lock.model import (
@@ -55,6 +56,7 @@ def canonical(lock: Lock) -> Lock:
         packages=_packages(lock.packages),
         runner=replace(lock.runner, packages=_packages(lock.runner.packages)),
         system=tuple(sorted(lock.system, key=lambda package: (package.target, package.name))),
+        conda=conda_in_order(lock.conda),
         modules={name: tuple(sorted(lock.modules[name])) for name in sorted(lock.modules) if lock.modules[name]},
         evidence=in_order(lock.evidence),
         predicted=tuple(sorted(lock.predicted, key=lambda image: image.target)),
@@ -78,6 +80,7 @@ def _sections(lock: Lock) -> Iterator[str]:
     yield from (_compared(output) for output in lock.compared)
     yield from (_file(file) for file in lock.files)
     yield from (_system(package) for package in lock.system)
+    yield from (render_conda(package) for package in lock.conda)
     yield from (_package("packages", package) for package in lock.packages)
     yield table("runner", {"version": lock.runner.version, "sha256": lock.runner.sha256.hex})
     yield from (_package("runner.packages", package) for package in lock.runner.packages)

@@ -5,6 +5,7 @@ from repro.plan.make import make_plan
 from repro.plan.model import (
     BuildPlan,
     Compile,
+    CondaLink,
     Content,
     Deb,
     Directory,
@@ -26,6 +27,7 @@ __all__ = [
     "Builder",
     "BuiltImage",
     "Compile",
+    "CondaLink",
     "Content",
     "Deb",
     "Directory",

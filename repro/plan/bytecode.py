@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from repro.plan import layout
-from repro.plan.model import Compile, Unpack
+from repro.plan.conda import PYTHON
+from repro.plan.model import Compile, CondaLink, Unpack
 from repro.plan.module_files import chosen_sources
 
 
@@ -20,11 +21,20 @@ def compiled_sources(paths: Iterable[str], item: Compile, minor: str) -> list[st
 
 def module_roots(item: Compile, minor: str) -> tuple[str, ...]:
     """The entries of sys.path that the item's source fills, absolute."""
+    if isinstance(item.source, CondaLink):
+        return _conda_roots(item.source, minor)
     if isinstance(item.source, Unpack):
         return tuple(f"{layout.PYTHON}/{library}/python{minor}" for library in ("lib", "lib64"))
     if item.source.prefix == layout.ENVIRONMENT:
         return (f"{layout.ENVIRONMENT}/lib/python{minor}/site-packages",)
     return (str(item.source.prefix),)
+
+
+def _conda_roots(link: CondaLink, minor: str) -> tuple[str, ...]:
+    """The package that is Python itself brings the standard library, the others what is beside it."""
+    folder = link.site_packages or f"lib/python{minor}/site-packages"
+    root = f"{layout.ENVIRONMENT}/{folder}"
+    return (root.rpartition("/")[0],) if link.package.name == PYTHON else (root,)
 
 
 def cache_tag(version: str) -> str:

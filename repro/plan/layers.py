@@ -2,13 +2,14 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from repro.lock import Lock, LockedFile, Package, Role, SystemPackage
-from repro.plan import layout
+from repro.plan import conda, layout
 from repro.plan.model import (
     Compile,
+    CondaLink,
     Content,
     Deb,
     Directory,
@@ -21,10 +22,10 @@ from repro.plan.model import (
     Wheel,
 )
 
-LARGE_WHEEL = 3 << 20
-"""Wheels of at least this many bytes (about 8 MB installed) get a layer of their own, the largest first …"""
+LARGE = 3 << 20
+"""Packages of at least this many bytes (about 8 MB installed) get a layer of their own, the largest first …"""
 MOST_LARGE = 24
-"""… but no more than this many; the rest share `BUCKETS` layers."""
+"""… but no more than this many; the rest share `BUCKETS` layers of each kind."""
 BUCKETS = 8
 LIBRARY = "python"
 """Key of the standard library's modules in `Lock.modules`."""
@@ -32,13 +33,17 @@ INSTALLER = "installer"
 """The runner package that builders use to install the others; it stays out of the image."""
 
 
-def interpreter(lock: Lock) -> list[Layer]:
-    """The packed interpreter, where there is one."""
+def interpreter(lock: Lock, target: str) -> list[Layer]:
+    """The packed interpreter or conda's, where there is one."""
+    comment = f"Python {lock.python.version} as on the laptop"
+    python = conda.python_of(lock, target)
+    if python is not None:
+        return [Layer("interpreter", comment, (CondaLink(python, conda.site_packages(python)),))]
     packed = lock.python.packed
     if packed is None:
         return []
     content = Content(packed.sha256, packed.size, packed.name)
-    return [Layer("interpreter", f"Python {lock.python.version} as on the laptop", (Unpack(content),))]
+    return [Layer("interpreter", comment, (Unpack(content),))]
 
 
 def system(packages: Iterable[SystemPackage], target: str) -> list[Layer]:
@@ -51,16 +56,9 @@ def system(packages: Iterable[SystemPackage], target: str) -> list[Layer]:
 
 
 def environment(lock: Lock, python: PurePosixPath) -> Layer:
-    """A virtual environment (PEP 405) without anything in it, and the places that runs write to."""
-    minor = minor_version(lock.python.version)
-    settings = f"home = {python.parent}\ninclude-system-site-packages = false\nversion = {lock.python.version}\n"
-    bin_dir = layout.ENVIRONMENT / "bin"
+    """The empty environment, and the places that runs write to."""
     items: list[Item] = [
-        InlineFile(settings.encode(), layout.ENVIRONMENT / "pyvenv.cfg"),
-        Link(bin_dir / "python", str(python)),
-        Link(bin_dir / "python3", "python"),
-        Link(bin_dir / f"python{minor}", "python"),
-        Directory(layout.ENVIRONMENT / "lib" / f"python{minor}" / "site-packages"),
+        *(() if lock.python.supply == "conda" else _virtual_environment(lock, python)),
         Directory(layout.WORK, 0o1777),
         Directory(layout.OUT, 0o1777),
     ]
@@ -69,24 +67,56 @@ def environment(lock: Lock, python: PurePosixPath) -> Layer:
     return Layer("environment", "the empty environment", tuple(items))
 
 
-def wheels(packages: Iterable[Package], target: str) -> list[Layer]:
-    """Large wheels alone, the others in buckets: a changed package rewrites one layer."""
-    found = [wheel for package in packages for wheel in wheels_of(package, target, layout.ENVIRONMENT)]
-    large = sorted((w for w in found if w.file.size >= LARGE_WHEEL), key=lambda w: (-w.file.size, w.package))
-    alone = sorted(large[:MOST_LARGE], key=lambda wheel: wheel.package)
-    shared: defaultdict[int, list[Wheel]] = defaultdict(list)
-    for wheel in found:
-        if wheel not in alone:
-            shared[_bucket(wheel.package)].append(wheel)
-    return [
-        *(Layer(f"wheel-{w.package}", f"{w.package} {w.version}", (w,)) for w in alone),
-        *(_bucket_layer(number, shared[number]) for number in sorted(shared)),
-    ]
+def _virtual_environment(lock: Lock, python: PurePosixPath) -> tuple[Item, ...]:
+    """A virtual environment (PEP 405) without anything in it."""
+    minor = minor_version(lock.python.version)
+    settings = f"home = {python.parent}\ninclude-system-site-packages = false\nversion = {lock.python.version}\n"
+    bin_dir = layout.ENVIRONMENT / "bin"
+    return (
+        InlineFile(settings.encode(), layout.ENVIRONMENT / "pyvenv.cfg"),
+        Link(bin_dir / "python", str(python)),
+        Link(bin_dir / "python3", "python"),
+        Link(bin_dir / f"python{minor}", "python"),
+        Directory(layout.ENVIRONMENT / "lib" / f"python{minor}" / "site-packages"),
+    )
 
 
-def _bucket_layer(number: int, wheels: Iterable[Wheel]) -> Layer:
-    ordered = tuple(sorted(wheels, key=lambda wheel: wheel.package))
-    return Layer(f"wheels-{number}", " ".join(f"{w.package} {w.version}" for w in ordered), ordered)
+def packages(lock: Lock, target: str) -> list[Layer]:
+    """Conda's packages, then wheels; large ones alone, the others in buckets: a changed package rewrites one layer."""
+    linked = [link for link in conda.links(lock, target) if link.package != conda.python_of(lock, target)]
+    wheels = [wheel for package in lock.packages for wheel in wheels_of(package, target, layout.ENVIRONMENT)]
+    both: list[CondaLink | Wheel] = [*linked, *wheels]
+    large = sorted((item for item in both if _size(item) >= LARGE), key=lambda item: (-_size(item), _order(item)))
+    alone = large[:MOST_LARGE]
+    return [*_grouped("conda", linked, alone), *_grouped("wheel", wheels, alone)]
+
+
+def _grouped(kind: str, items: Iterable[CondaLink | Wheel], alone: Collection[CondaLink | Wheel]) -> Iterator[Layer]:
+    """The layers of one kind."""
+    shared: defaultdict[int, list[CondaLink | Wheel]] = defaultdict(list)
+    for item in sorted(items, key=_order):
+        if item in alone:
+            yield Layer(f"{kind}-{_order(item)[0]}", _comment([item]), (item,))
+        else:
+            shared[_bucket(_order(item)[0])].append(item)
+    for number in sorted(shared):
+        yield Layer(f"{kind}s-{number}", _comment(shared[number]), tuple(shared[number]))
+
+
+def _comment(items: Iterable[CondaLink | Wheel]) -> str:
+    return " ".join(
+        item.package.label if isinstance(item, CondaLink) else f"{item.package} {item.version}" for item in items
+    )
+
+
+def _size(item: CondaLink | Wheel) -> int:
+    """Bytes of the archive."""
+    return item.package.size if isinstance(item, CondaLink) else item.file.size
+
+
+def _order(item: CondaLink | Wheel) -> tuple[str, str]:
+    """Its name; what comes behind that tells a wheel and a conda package of one name apart."""
+    return (item.package.name, "conda") if isinstance(item, CondaLink) else (item.package, "wheel")
 
 
 def wheels_of(package: Package, target: str, prefix: PurePosixPath) -> list[Wheel]:
@@ -119,7 +149,7 @@ def runner(lock: Lock, sources: Mapping[str, bytes], target: str) -> Layer:
 
 def bytecode(lock: Lock, target: str) -> list[Layer]:
     """Compiled modules in a layer of their own: what they are made from keeps its layer whatever gets compiled."""
-    items = [*_library_bytecode(lock), *_wheel_bytecode(lock, target)] if _compiles(lock, target) else []
+    items = list(_bytecode(lock, target)) if _compiles(lock, target) else []
     return [Layer("bytecode", "compiled modules", tuple(items))] if items else []
 
 
@@ -128,19 +158,27 @@ def _compiles(lock: Lock, target: str) -> bool:
     return image.bytecode != "none" and (image.compiled is None or target in image.compiled)
 
 
-def _library_bytecode(lock: Lock) -> list[Compile]:
-    """The standard library's, where it is the packed one; a base's own is the base's affair."""
-    modules = lock.modules.get(LIBRARY, ()) if lock.image.bytecode == "used" else None
-    unpacked = [item for layer in interpreter(lock) for item in layer.items if isinstance(item, Unpack)]
-    return [] if modules == () else [Compile(item, modules) for item in unpacked]
-
-
-def _wheel_bytecode(lock: Lock, target: str) -> Iterator[Compile]:
+def _bytecode(lock: Lock, target: str) -> Iterator[Compile]:
+    """The standard library's, where it is the packed one or conda's (a base's own is its affair), then packages'."""
+    python = conda.python_of(lock, target)
+    for layer in interpreter(lock, target):
+        yield from (
+            Compile(item, modules)
+            for item in layer.items
+            if isinstance(item, Unpack | CondaLink) and (modules := _modules(lock, LIBRARY)) != ()
+        )
+    for link in conda.links(lock, target):
+        if link.package != python and (modules := _modules(lock, f"conda:{link.package.name}")) != ():
+            yield Compile(link, modules)
     for package in sorted(lock.packages, key=lambda package: package.name):
-        modules = lock.modules.get(package.name, ()) if lock.image.bytecode == "used" else None
-        if modules != ():
+        if (modules := _modules(lock, package.name)) != ():
             for wheel in wheels_of(package, target, layout.ENVIRONMENT):
                 yield Compile(wheel, modules)
+
+
+def _modules(lock: Lock, key: str) -> tuple[str, ...] | None:
+    """Which of a package's modules are compiled; None for all."""
+    return lock.modules.get(key, ()) if lock.image.bytecode == "used" else None
 
 
 def runner_bytecode(lock: Lock, target: str) -> list[Layer]:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from repro.digest import Digest
 from repro.errors import IntegrityError, UsageError
 from repro.lock import Lock, LockedFile, PackageFile, Role
-from repro.plan import layers, layout
+from repro.plan import conda, layers, layout
 from repro.plan.evaluation import make_evaluation
 from repro.plan.model import (
     BuildPlan,
@@ -46,10 +46,10 @@ def make_plan(
         )
     lock_digest = Digest.of(lock_bytes)
     made = [
-        *layers.interpreter(lock),
+        *layers.interpreter(lock, chosen),
         *layers.system(lock.system, chosen),
         layers.environment(lock, python),
-        *layers.wheels(lock.packages, chosen),
+        *layers.packages(lock, chosen),
         *layers.bytecode(lock, chosen),
         layers.runner(lock, runner_sources, chosen),
         *layers.runner_bytecode(lock, chosen),
@@ -84,6 +84,11 @@ def _target(lock: Lock, target: str | None) -> str:
 def _python(lock: Lock, target: str) -> PurePosixPath:
     """The interpreter's path in the image. Raises UsageError when nothing supplies it."""
     wanted, base, packed = lock.python, lock.base, lock.python.packed
+    linked = conda.python_of(lock, target)
+    if linked is not None:
+        if linked.version != wanted.version:
+            _allow_drift(lock, linked.version, f"the conda package {linked.label}")
+        return conda.python_path(linked)
     if packed is not None:
         if packed.target != target:
             raise UsageError(
@@ -99,21 +104,21 @@ def _python(lock: Lock, target: str) -> PurePosixPath:
             fix=f"Choose a base that has Python {wanted.version}, or capture on Linux, where it can be packed.",
         )
     if base.python != wanted.version:
-        _allow_drift(lock, base.python)
+        _allow_drift(lock, base.python, f"the base {base.reference}")
     return PurePosixPath(base.python_path)
 
 
-def _allow_drift(lock: Lock, supplied: str) -> None:
+def _allow_drift(lock: Lock, supplied: str, supplier: str) -> None:
     wanted = lock.python.version
     if layers.minor_version(supplied) != layers.minor_version(wanted):
         raise UsageError(
-            f"the base {lock.base.reference} has Python {supplied}; the laptop had {wanted}",
+            f"{supplier} has Python {supplied}; the laptop had {wanted}",
             where="repro.lock: base.python",
             fix=f"Choose a base that has Python {wanted} and capture again; another minor version is never accepted.",
         )
     if not lock.policy.allow_patch_drift:
         raise UsageError(
-            f"the base {lock.base.reference} has Python {supplied}; the laptop had {wanted}",
+            f"{supplier} has Python {supplied}; the laptop had {wanted}",
             where="repro.lock: base.python",
             fix=f"Choose a base that has Python {wanted}, capture on Linux for its own platform alone, where the "
             "interpreter can be packed, or set allow-patch-drift = true under [python] in repro.toml; capture again.",
@@ -146,7 +151,7 @@ def _config(lock: Lock, python: PurePosixPath, lock_digest: Digest) -> ImageConf
         entrypoint=(str(python), "-I", "-S", "-B", str(layout.RUNNER / "repro_runner")),
         env={
             "PATH": f"{layout.ENVIRONMENT}/bin:{python.parent}:{_SYSTEM_PATH}",
-            "VIRTUAL_ENV": str(layout.ENVIRONMENT),
+            "CONDA_PREFIX" if lock.conda else "VIRTUAL_ENV": str(layout.ENVIRONMENT),
             "HOME": "/tmp",  # noqa: S108 - the one directory that is writable for any user in any engine
             **make_evaluation(lock, lock_digest).environment,
         },

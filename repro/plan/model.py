@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from repro.digest import Digest
-from repro.lock import Base, Encoding, PackageFile, SystemPackage
+from repro.lock import Base, CondaPackage, Encoding, PackageFile, SystemPackage
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +91,33 @@ class Deb:
 
 
 @dataclass(frozen=True, slots=True)
+class CondaLink:
+    """A conda package, linked into `ENVIRONMENT` as conda would (`repro.conda.link`).
+
+    Attributes:
+        package: Which one.
+        site_packages: Where Python packages are, relative to the prefix: `lib/python3.11/site-packages`; None where
+            the environment's Python is no conda package.
+    """
+
+    package: CondaPackage
+    site_packages: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Compile:
-    """Bytecode of modules that a wheel, or the packed interpreter, brings; unchecked hash-based (PEP 552).
+    """Bytecode of modules that a package, or the packed interpreter, brings; unchecked hash-based (PEP 552).
 
     Attributes:
         source: What brings the modules.
         modules: Dotted names of those that are compiled, sorted; None for all.
     """
 
-    source: Wheel | Unpack
+    source: Wheel | Unpack | CondaLink
     modules: tuple[str, ...] | None
 
 
-Item = Wheel | ProjectFile | InlineFile | Directory | Link | Unpack | Deb | Compile
+Item = Wheel | ProjectFile | InlineFile | Directory | Link | Unpack | Deb | CondaLink | Compile
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from repro.errors import InfrastructureError, IntegrityError
 from repro.http import Session
 from repro.lock import SystemPackage
 from repro.plan.builder import Artifacts
-from repro.plan.model import BuildPlan, Compile, Deb, Item, Unpack, Wheel
+from repro.plan.model import BuildPlan, Compile, CondaLink, Deb, Item, Unpack, Wheel
 from repro.progress import Progress
 from repro.store import ObjectStore
 from repro.store.fetch import Wanted, fetch_all
@@ -88,6 +88,10 @@ def _wanted_by(item: Item) -> Iterator[Wanted]:
             yield Wanted(file.name, file.sha256, file.size, file.url)
         case Unpack(content):
             yield Wanted(content.label, content.sha256, content.size, None)
+        case CondaLink(package):
+            yield Wanted(package.file, package.sha256, package.size, package.url)
+            for patch in package.patched:
+                yield Wanted(f"{package.label}: {patch.path}", patch.sha256, patch.size, None)
         case Compile(source):
             yield from _wanted_by(source)
         case _:

@@ -8,6 +8,8 @@ from repro.lock import (
     Baseline,
     Column,
     ComparedOutput,
+    CondaPackage,
+    CondaPatch,
     Environment,
     Evidence,
     Gates,
@@ -131,7 +133,9 @@ def full_lock() -> Lock:
             "six": ("six",),
             "python": ("typing", "json", "json.decoder", "encodings.utf_8"),
             "numpy": tuple(f"numpy.part{number:02}" for number in range(24)),
+            "conda:numpy": ("numpy", "numpy.core"),
         },
+        conda=_conda_packages(),
         evidence=evidence(),
         compared=(
             ComparedOutput("predictions.csv", "table", digest("p"), 50, 1e-9, 1e-6, ("id", "größe")),
@@ -180,9 +184,49 @@ def evidence() -> Evidence:
     )
 
 
+def conda_package(name: str, version: str = "1.0", build: str = "py311h1_0", **more: object) -> CondaPackage:
+    file = f"{name}-{version}-{build}.conda"
+    plain = CondaPackage(
+        name=name,
+        version=version,
+        build=build,
+        target="linux/amd64",
+        channel="conda-forge",
+        subdir="linux-64",
+        file=file,
+        url=f"https://conda.example.org/conda-forge/linux-64/{file}",
+        sha256=digest(file),
+        size=1000,
+    )
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+def _conda_packages() -> tuple[CondaPackage, ...]:
+    return (
+        conda_package(
+            "numpy",
+            "1.26.4",
+            "py311h64a7726_0",
+            md5="0" * 32,
+            depends=("libblas >=3.9.0,<4.0a0", "python >=3.11,<3.12.0a0"),
+            requested=True,
+            captured="1.26.4 py311h7125741_0",
+            without=("lib/python3.11/site-packages/numpy/tests/", "bin/f2py"),
+            patched=(CondaPatch("lib/python3.11/site-packages/numpy/version.py", digest("patched"), 300, True),),
+        ),
+        conda_package("_libgcc_mutex", "0.1", "conda_forge", captured="", scripts="skip"),
+        conda_package("tzdata", "2024a", "h0c530f3_0", subdir="noarch", channel="file", url=None, scripts="run"),
+    )
+
+
+def lock_1_3() -> Lock:
+    """The same without what format 1.4 added."""
+    return replace(full_lock(), conda=(), modules={n: m for n, m in full_lock().modules.items() if ":" not in n})
+
+
 def lock_1_2() -> Lock:
     """The same without what format 1.3 added."""
-    lock = full_lock()
+    lock = lock_1_3()
     policy = replace(lock.policy, metrics_exclude=())
     metrics = tuple(metric for metric in lock.metrics if metric.name not in _SINCE_1_3)
     outputs = ("metrics.json", "figures/roc.png")

@@ -27,7 +27,7 @@ def test_faults_are_named_with_their_paths(old: str, new: str, problem: str) -> 
 
 
 def test_an_older_lock_has_none() -> None:
-    text = render_body(full_lock()).decode().replace('version = "1.3"', 'version = "1.2"', 1)
+    text = render_body(full_lock()).decode().replace('version = "1.4"', 'version = "1.2"', 1)
     with pytest.raises(IntegrityError) as caught:
         parse_lock(text.encode())
     assert "compared-outputs: unknown field" in caught.value.problems

@@ -19,6 +19,7 @@ from repro.lock import (
     ImageOptions,
     Lock,
     Metric,
+    Python,
     Tolerance,
     load_lock,
     lock_body,
@@ -28,7 +29,7 @@ from repro.lock import (
 )
 from repro.lock.model import SCHEMA_VERSION
 from repro.lock.writer import canonical
-from tests.lock.samples import full_lock, lock_1_1, lock_1_2, plain_lock, predicted_image, system_package
+from tests.lock.samples import full_lock, lock_1_1, lock_1_2, lock_1_3, plain_lock, predicted_image, system_package
 
 _SIX_FILE = next(
     line for line in render_lock(full_lock()).decode().splitlines(keepends=True) if '"six-1.0-py3-none-any.whl"' in line
@@ -51,7 +52,7 @@ def test_every_version_ever_written_is_still_read() -> None:
 
 
 def test_the_text_of_a_full_lock_is_the_one_on_record() -> None:
-    assert render_lock(full_lock()).decode() == (FIXTURES / "lock-1.3.toml").read_text(encoding="utf-8")
+    assert render_lock(full_lock()).decode() == (FIXTURES / "lock-1.4.toml").read_text(encoding="utf-8")
 
 
 def test_a_lock_of_format_1_0_has_the_later_fields_at_their_defaults() -> None:
@@ -97,6 +98,50 @@ def test_fields_of_format_1_3_are_unknown_before(version: str, field: str) -> No
     with pytest.raises(IntegrityError) as caught:
         parse_lock(body.replace("direction = ", f"{field}\ndirection = ", 1).encode())
     assert caught.value.problems == (f"metrics[0].{field.partition(' ')[0]}: unknown field",)
+
+
+def test_a_lock_of_format_1_3_has_no_conda_packages() -> None:
+    lock, _ = load_lock(FIXTURES / "lock-1.3.toml")
+    assert lock.conda == ()
+    assert render_lock(lock) == render_lock(lock_1_3())
+
+
+def test_conda_is_unknown_to_1_3() -> None:
+    text = render_lock(full_lock()).decode().replace('version = "1.4"', 'version = "1.3"', 1)
+    with pytest.raises(IntegrityError) as caught:
+        parse_lock(text.replace('supply = "packed"', 'supply = "conda"', 1).encode())
+    assert "conda: unknown field" in caught.value.problems
+    assert "python.supply: must be one of base, packed" in caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('subdir = "noarch"', 'subdir = "linux-aarch64"', "conda[2].subdir: linux-aarch64 is not for linux/amd64"),
+        ('name = "tzdata"', 'name = "numpy"', "conda[2].name: comes twice: 'numpy'"),
+        ('name = "tzdata"', 'name = "../tzdata"', "conda[2].name: must be the name of a conda package"),
+        ('build = "conda_forge"', 'build = "a/b"', "conda[0].build: must be a build string"),
+        ('without = ["bin/f2py"', 'without = ["/bin/f2py"', "conda[1].without[0]: must be a relative path"),
+        (
+            'path = "lib/python3.11/site-packages/numpy/version.py"',
+            'path = "../x"',
+            "conda[1].patched[0].path",
+        ),
+        ('supply = "packed"', 'supply = "conda"', 'python.supply: must be "packed" exactly when'),
+        ('"conda:numpy" = ', '"conda:scipy" = ', "modules.conda:scipy: the lock has no such package"),
+    ],
+)
+def test_faults_of_conda_packages_are_named(old: str, new: str, problem: str) -> None:
+    with pytest.raises(IntegrityError) as caught:
+        parse_lock(_edited(old, new))
+    assert any(one.startswith(problem) for one in caught.value.problems), caught.value.problems
+
+
+def test_conda_supplies_python_only_with_its_package() -> None:
+    lock = replace(full_lock(), python=Python("cpython", "3.11.7", "conda"))
+    with pytest.raises(IntegrityError) as caught:
+        parse_lock(render_lock(lock))
+    assert "python.supply: there is no conda package python for linux/amd64" in caught.value.problems
 
 
 def test_a_profile_of_a_file_that_is_not_locked_is_refused() -> None:
@@ -307,7 +352,7 @@ def _edited(old: str, new: str) -> bytes:
             'architecture = "all"\ntarget = "linux/arm64"',
             "system[0].target: the lock is not for linux/arm64",
         ),
-        ("requested = true", 'requested = "yes"', "packages[0].requested: must be true or false"),
+        ("requested = true\nfiles", 'requested = "yes"\nfiles', "packages[0].requested: must be true or false"),
         (
             'name = "nbclient"',
             'requested = true\nname = "nbclient"',
@@ -366,7 +411,7 @@ def test_a_truncated_digest_is_named() -> None:
 @pytest.mark.parametrize("version", ['"2.0"', '"0.9"', "1.0", '"one"', '"1"'])
 def test_an_unknown_major_version_is_refused(version: str) -> None:
     with pytest.raises(IntegrityError, match="format"):
-        parse_lock(_edited('version = "1.3"', f"version = {version}"))
+        parse_lock(_edited('version = "1.4"', f"version = {version}"))
 
 
 def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
@@ -385,7 +430,7 @@ def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
         def start(self, title: str, total: float | None = None, unit: str = "items") -> None:
             raise AssertionError(title, total, unit)
 
-    data = _edited('version = "1.3"', 'version = "1.7"').replace(b"rerun = true", b"rerun = true\nsoon = 1")
+    data = _edited('version = "1.4"', 'version = "1.7"').replace(b"rerun = true", b"rerun = true\nsoon = 1")
     progress = Warned()
     lock = parse_lock(data, progress=progress)
     assert isinstance(lock, Lock)
@@ -398,8 +443,8 @@ def test_an_unknown_minor_version_is_read_with_a_warning() -> None:
     [
         ("size = 10\n", f"size = {'9' * 5000}\n"),
         ("size = 10\n", f"size = {'[' * 5000}\n"),
-        ('version = "1.3"', f'version = "1.{"9" * 5000}"'),
-        ('version = "1.3"', f'version = "{"9" * 5000}.0"'),
+        ('version = "1.4"', f'version = "1.{"9" * 5000}"'),
+        ('version = "1.4"', f'version = "{"9" * 5000}.0"'),
     ],
     ids=["integer", "nesting", "minor version", "major version"],
 )
