@@ -3,6 +3,7 @@
 import functools
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from xdist.scheduler import LoadScopeScheduling
 from repro.engines import Engine, ImageInfo
 from repro.engines.select import find_docker
 from tests.builders import projects
+from tests.conda_channel.server import ChannelServer, serving
+from tests.conda_channel.shared import Channels, make_laptop, shared_channels
 
 ROOT = Path(__file__).parent.parent
 BASE = "repro-base:bookworm"
@@ -67,3 +70,26 @@ def base_image(engine: Engine) -> ImageInfo:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Real wheels by project name."""
     return projects.download(tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture(scope="session")
+def conda_channel(tmp_path_factory: pytest.TempPathFactory) -> Channels:
+    """Conda channels with a real Python and real packages, made once for all processes. Tests must not change them."""
+    return shared_channels(tmp_path_factory.getbasetemp().parent)
+
+
+@pytest.fixture(scope="session")
+def conda_server(conda_channel: Channels) -> Iterator[ChannelServer]:
+    """The channels over HTTP, open to all. Tests that lose a package or want a token start their own."""
+    with serving(conda_channel.folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def conda_environment(
+    conda_channel: Channels, conda_server: ChannelServer, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The prefix of a data scientist's environment, made over HTTP. Tests must not change it."""
+    prefix = tmp_path_factory.mktemp("conda") / "envs" / "laptop"
+    make_laptop(conda_channel, conda_server.url(), prefix)
+    return prefix

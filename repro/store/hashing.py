@@ -1,48 +1,46 @@
-"""Hashing many files at once: threads over files, progress by bytes, and an end within a moment of Ctrl-C.
+"""Hashing many files at once: threads over large ones, processes over small ones, and an end soon after Ctrl-C.
 
 What is known already comes from a stat cache, where the caller trusts one (`repro.store.stat_cache`).
 """
 
+import contextlib
 import errno
-import hashlib
+import functools
 import os
+import queue
 import stat
-import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from repro.cpus import usable_cpus
-from repro.digest import Digest
+from repro.garbage import no_collection
 from repro.progress import Progress, Silent
+from repro.store.hashing_processes import Helper, start_helper
+from repro.store.hashing_workers import BLOCK, Hashed, Item, Outcome, Work, Worker
 from repro.store.stat_cache import StatCache
 
-_BLOCK = 1 << 20
+__all__ = ["Hashed", "Outcome", "hash_files"]
+
 _LARGE = 64 << 20
 """Bytes from which files go first, so that no thread is left with one at the end; also what is worth a progress bar."""
 _MANY = 5000
-_FEW_BYTES = 1 << 20
-"""Bytes below which starting threads costs more than it gains."""
-_SMALL = 1 << 16
-_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_NONBLOCK", 0)
-_WINDOWS = sys.platform == "win32"
+_THREADED = 1 << 16
+"""Bytes from which threads hash files side by side; the interpreter, which they share, is too busy with small ones."""
+_PER_FILE = 1 << 14
+"""What a file costs beside its bytes, in bytes that are hashed in the same time."""
+_FEW_BYTES = 2 << 20
+"""Work, in bytes, below which starting threads costs more than it gains."""
+_BATCH = 8 << 20
+"""Work of one batch of small files, in bytes: a hundredth of a second."""
+_PER_HELPER = 96 << 20
+"""Work with small files, in bytes, for which one more process is worth its start, a fiftieth of a second."""
 _TICK = 0.1
 _PATIENCE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Hashed:
-    """A file's digest, and what the system said of the file before and after it was read."""
-
-    sha256: Digest
-    before: os.stat_result
-    after: os.stat_result
-
-
-Outcome = Hashed | OSError
-
-
+@no_collection()
 def hash_files(
     paths: Sequence[str],
     *,
@@ -50,7 +48,7 @@ def hash_files(
     progress: Progress | None = None,
     title: str = "Hashing files",
 ) -> list[Outcome]:
-    """Hash files by as many threads as there are CPUs; links are followed.
+    """Hash files on all CPUs that this process may use; links are followed.
 
     Args:
         paths: Their paths.
@@ -62,19 +60,71 @@ def hash_files(
         For each path, in order, its digest, or why it can't be read. Files that change meanwhile aren't noticed here:
         compare `before` and `after`.
     """
-    found = [_look(path, cache) for path in paths]
-    sizes = {index: one.st_size for index, one in enumerate(found) if isinstance(one, os.stat_result)}
-    work = _Work(paths, found, cache, deque(_in_order(sizes)))
-    total = sum(sizes.values())
-    if total < _FEW_BYTES:
-        work.run(0)
-    else:
-        task = progress if progress is not None and (total >= _LARGE or len(sizes) >= _MANY) else Silent()
-        _in_threads(work, min(usable_cpus(), len(sizes)), total, task, title)
+    work = Work(paths, cache, [None] * len(paths))
+    crew = _Crew(work)
+    try:
+        survey = _look_at_all(work, crew.help)
+        if survey.effort < _FEW_BYTES and not work.helped:
+            Worker(work).run()
+        else:
+            much = survey.total >= _LARGE or survey.files >= _MANY
+            crew.finish(survey, progress if progress is not None and much else Silent(), title)
+    finally:
+        crew.end()
     return work.outcomes()
 
 
-def _look(path: str, cache: StatCache | None) -> "Outcome | os.stat_result":
+@dataclass(slots=True)
+class _Survey:
+    """How much there is to read.
+
+    Attributes:
+        files: How many.
+        total: Their bytes.
+        small: The work with those that are hashed in batches, in bytes.
+        threaded: How many are worth a thread.
+    """
+
+    files: int = 0
+    total: int = 0
+    small: int = 0
+    threaded: int = 0
+
+    @property
+    def effort(self) -> int:
+        """The work with all of them, in bytes."""
+        return self.total + self.files * _PER_FILE
+
+
+def _look_at_all(work: Work, small_work: Callable[[int], None]) -> _Survey:
+    """Queue what isn't known, small files at once; tells how much work with those there is by now."""
+    survey, batch, effort = _Survey(), [], 0
+    for index, path in enumerate(work.paths):
+        one = _look(path, work.cache)
+        if not isinstance(one, os.stat_result):
+            work.found[index] = one
+            continue
+        size = one.st_size
+        survey.files += 1
+        survey.total += size
+        survey.threaded += size >= _THREADED
+        if size >= BLOCK:
+            work.large.append((index, one))
+            continue
+        batch.append((index, one))
+        effort += size + _PER_FILE
+        if effort >= _BATCH:
+            work.small.put(batch)
+            survey.small += effort
+            batch, effort = [], 0
+            small_work(survey.small)
+    work.small.put(batch)
+    work.small.put(None)
+    work.large = deque(_in_order(work.large))
+    return survey
+
+
+def _look(path: str, cache: StatCache | None) -> Outcome | os.stat_result:
     """What is known of a file without reading it."""
     try:
         info = os.stat(path)  # noqa: PTH116 - a hundred thousand paths as objects cost a second
@@ -86,111 +136,73 @@ def _look(path: str, cache: StatCache | None) -> "Outcome | os.stat_result":
     return info if known is None else Hashed(known, info, info)
 
 
-def _in_order(sizes: dict[int, int]) -> list[int]:
-    """The large ones first, the largest in front; the others as they come, as a disk likes them best."""
-    large = sorted((index for index in sizes if sizes[index] >= _LARGE), key=lambda index: -sizes[index])
-    return [*large, *(index for index in sizes if sizes[index] < _LARGE)]
+def _in_order(items: Iterable[Item]) -> list[Item]:
+    """The largest in front; those that aren't very large as they come, as a disk likes them best."""
+    return sorted(items, key=lambda item: -item[1].st_size if item[1].st_size >= _LARGE else 0)
 
 
-@dataclass(slots=True)
-class _Work:
-    """What the threads share. Each writes only to its own places; the deque hands every file to one of them."""
+class _Crew:
+    """The threads and processes that hash. Ctrl-C, or an error in one of them, stops all at their next block."""
 
-    paths: Sequence[str]
-    found: list["Outcome | os.stat_result"]
-    cache: StatCache | None
-    todo: deque[int]
-    read: list[int] = field(default_factory=lambda: [0])
-    stopped: bool = False
-    failure: BaseException | None = None
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._helpers: list[Helper] = []
+        self._most = usable_cpus() - 1
+        self._workers: list[Worker] = []
+        self._threads: list[threading.Thread] = []
+        self._ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 
-    def run(self, worker: int) -> None:
-        """Hash files until there are none left, or somebody says stop."""
-        block = memoryview(bytearray(_BLOCK))
-        while not self.stopped:
-            try:
-                index = self.todo.popleft()
-            except IndexError:
+    def help(self, small: int) -> None:
+        """Start as many more processes as so much work with small files is worth."""
+        while len(self._helpers) < min(self._most, small // _PER_HELPER):
+            helper = start_helper()
+            if helper is None:
+                self._most = 0
                 return
-            before = self.found[index]
-            if isinstance(before, os.stat_result):
-                self.found[index] = self._hash(self.paths[index], before, worker, block)
+            self._helpers.append(helper)
+            self._work.helped = True
+            worker = Worker(self._work)
+            self._start(worker, functools.partial(worker.talk, helper))
 
-    def outcomes(self) -> list[Outcome]:
-        """What came of each file. Only for when all are done."""
-        return [one for one in self.found if not isinstance(one, os.stat_result)]
+    def finish(self, survey: _Survey, progress: Progress, title: str) -> None:
+        """Start threads, and show how far they are until all are done."""
+        for _ in range(max(1, min(usable_cpus(), survey.threaded))):
+            worker = Worker(self._work)
+            self._start(worker, worker.run)
+        task = progress.start(title, survey.total, "bytes")
+        shown, waiting = 0, len(self._threads)
+        while waiting:
+            with contextlib.suppress(queue.Empty):
+                failure = self._ended.get(timeout=_TICK)
+                if failure is not None:
+                    raise failure
+                waiting -= 1
+            read = sum(worker.read for worker in self._workers)
+            task.advance(read - shown)
+            shown = read
+        task.finish()
 
-    def _hash(self, path: str, before: os.stat_result, worker: int, block: memoryview) -> Outcome:
-        cache = self.cache
-        began = 0 if cache is None else cache.now()
-        try:
-            handle = os.open(path, _FLAGS)
+    def end(self) -> None:
+        """Have all end. A thread that waits for a dead disk ends with this process."""
+        self._work.stop()
+        for helper in self._helpers:
+            helper.kill()
+        for thread in self._threads:
+            thread.join(_PATIENCE)
+        if not any(thread.is_alive() for thread in self._threads):
+            for helper in self._helpers:
+                helper.close()
+
+    def _start(self, worker: Worker, task: Callable[[], None]) -> None:
+        def run() -> None:
             try:
-                digest = self._content(handle, before.st_size, worker, block)
-                after = os.stat(path) if _WINDOWS else os.fstat(handle)  # noqa: PTH116 - as above
-            finally:
-                os.close(handle)
-        except OSError as error:
-            return error
-        hashed = Hashed(Digest(digest), before, after)
-        if cache is not None and not self.stopped:
-            cache.put(path, before, after, hashed.sha256, began)
-        return hashed
+                task()
+            except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+                self._ended.put(error)
+            else:
+                self._ended.put(None)
 
-    def _content(self, handle: int, size: int, worker: int, block: memoryview) -> str:
-        """The digest of an open file. One of `size` bytes is read by a single call where it is small."""
-        if size < _SMALL:
-            data = os.read(handle, _SMALL)
-            if len(data) == size:
-                self.read[worker] += size
-                return hashlib.sha256(data).hexdigest()
-            os.lseek(handle, 0, os.SEEK_SET)
-        hasher = hashlib.sha256()
-        with open(handle, "rb", buffering=0, closefd=False) as stream:
-            while (count := stream.readinto(block)) and not self.stopped:
-                hasher.update(block[:count])  # lets the other threads run
-                self.read[worker] += count
-        return hasher.hexdigest()
-
-
-def _in_threads(work: _Work, workers: int, total: int, progress: Progress, title: str) -> None:
-    """Have threads do the work. Ctrl-C, or an error in one of them, stops all at their next block."""
-    work.read = [0] * workers
-    left, done = [workers], threading.Event()
-    lock = threading.Lock()
-
-    def run(worker: int) -> None:
-        try:
-            work.run(worker)
-        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
-            work.failure, work.stopped = error, True
-        finally:
-            with lock:
-                left[0] -= 1
-                if not left[0]:
-                    done.set()
-
-    numbers = range(workers)
-    threads = [threading.Thread(target=run, args=(number,), name="repro-hash", daemon=True) for number in numbers]
-    try:
-        for thread in threads:
-            thread.start()
-        _wait(work, done, total, progress, title)
-    finally:
-        work.stopped = True
-        for thread in threads:
-            thread.join(_PATIENCE)  # one that waits for a dead disk ends with the process
-    if work.failure is not None:
-        raise work.failure
-
-
-def _wait(work: _Work, done: threading.Event, total: int, progress: Progress, title: str) -> None:
-    """Show how far the threads are until all are done."""
-    task = progress.start(title, total, "bytes")
-    shown = 0
-    while not done.wait(_TICK):
-        read = sum(work.read)
-        task.advance(read - shown)
-        shown = read
-    task.advance(sum(work.read) - shown)
-    task.finish()
+        self._workers.append(worker)
+        thread = threading.Thread(target=run, name="repro-hash", daemon=True)
+        thread.start()
+        self._threads.append(thread)

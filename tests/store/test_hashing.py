@@ -102,7 +102,7 @@ def test_an_error_in_a_thread_reaches_the_caller(tmp_path, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(hashing, "_FEW_BYTES", 0)
-    monkeypatch.setattr(hashing.hashlib, "sha256", broken)
+    monkeypatch.setattr(hashlib, "sha256", broken)
     with pytest.raises(MemoryError):
         hash_files(made(tmp_path, 1, 2))
 
