@@ -77,7 +77,12 @@ def sources_of(item: dict[str, Any], context: Path) -> list[str]:
 
 
 def files_of(item: dict[str, Any], context: Path) -> Iterator[str]:
-    """Absolute paths, in the image, of the files that a wheel or the interpreter's tar brought."""
+    """Absolute paths, in the image, of the files that a wheel, a conda package or the interpreter's tar brought."""
+    if item["record"] is not None:
+        names = json.loads(Path(item["record"]).read_bytes())["files"]
+        paths = (f"{item['prefix']}/{name}" for name in names)
+        yield from (path for path in paths if Path(path).is_file() and not Path(path).is_symlink())
+        return
     if item["wheel"] is None:
         for root in item["roots"]:
             for folder, _, names in os.walk(root):

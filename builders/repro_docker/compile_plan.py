@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
-from repro.plan import BuildPlan, Compile, Layer, Wheel
+from repro.conda.meta import record_name
+from repro.plan import BuildPlan, Compile, CondaLink, Layer, Wheel, layout
 from repro.plan.bytecode import module_roots
 from repro.plan.layers import minor_version
 from repro_docker.compile_modules import PARTS
@@ -52,9 +53,19 @@ def _manifest(plan: BuildPlan) -> bytes:
 
 def _item(item: Compile, plan: BuildPlan) -> dict[str, Any]:
     source = item.source
-    wheel, folder, label = None, "", "the standard library"
+    wheel, record, folder, label = None, None, "", "the standard library"
     if isinstance(source, Wheel):
         layer = next(layer for layer in plan.layers if source in layer.items)
         wheel, folder, label = wheel_path(layer, source), f"{LAID_OUT}/{layer.name}", source.package
+    if isinstance(source, CondaLink):
+        record, label = f"{layout.ENVIRONMENT}/{record_name(source.package)}", source.package.name
     roots = module_roots(item, minor_version(plan.python_version))
-    return {"label": label, "wheel": wheel, "folder": folder, "roots": roots, "modules": item.modules}
+    return {
+        "label": label,
+        "wheel": wheel,
+        "record": record,
+        "prefix": str(layout.ENVIRONMENT),
+        "folder": folder,
+        "roots": roots,
+        "modules": item.modules,
+    }

@@ -13,6 +13,8 @@ WHEELS = "wheels"
 FILES = "layers"
 UNPACK = "unpack"
 STAGE = "install"
+INTERPRETER = "interpreter"
+"""Name of the layer with an interpreter that isn't the base's."""
 LAID_OUT = "/layers"
 """Where the install stage lays out what it makes, a directory a layer."""
 
@@ -44,7 +46,7 @@ def wheel_path(layer: Layer, wheel: Wheel) -> str:
 
 def expected_python(plan: BuildPlan) -> str:
     """The version that the image's interpreter must report: the base's own where another patch version was allowed."""
-    packed = any(archives_of(layer) for layer in plan.layers)
+    packed = any(archives_of(layer) for layer in plan.layers if layer.name == INTERPRETER)
     return plan.python_version if packed or plan.base.python is None else plan.base.python
 
 

@@ -1,7 +1,8 @@
 """Plan and base → image: layers from the cache or made now, then the documents over them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import UnionType
 
 from repro.digest import Digest
 from repro.lock import PredictedImage, PredictedLayer
@@ -11,6 +12,8 @@ from repro.plan import (
     Artifacts,
     BuildPlan,
     Compile,
+    CondaLink,
+    CondaScripts,
     Deb,
     InlineFile,
     Item,
@@ -25,6 +28,7 @@ from repro.transfer.base import base_facts
 from repro_oci.cache import CachedLayer
 from repro_oci.config import MadeLayer, base_layers, image_config, image_manifest
 from repro_oci.image import AssembledImage
+from repro_oci.items import contents
 from repro_oci.jobs import Job, keep
 from repro_oci.keys import FORMAT, image_key, layer_key
 from repro_oci.predicted import differences
@@ -37,6 +41,8 @@ _SMALL = 16 << 20
 """Bytes of input below which starting processes costs more than it gains."""
 _PER_FILE = 20_000
 """Bytes of a wheel that take as long as one file more."""
+_CONDA = 8
+"""Bytes of a wheel that take as long as one byte of a conda package, which is decompressed and stored plain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ def _check_whole(work: _Assembly, key: str) -> None:
     check_whole(
         (layers.listing(work.keys[layer.name]) for layer in work.plan.layers),
         {path: fact.kind for path, fact in facts.paths.items()},
+        replacing=[number for number, layer in enumerate(work.plan.layers) if _has(layer, CondaScripts)],
     )
     layers.note(key)
 
@@ -118,9 +125,8 @@ def _find_and_make(work: _Assembly) -> None:
 
 
 def _make(work: _Assembly, missing: Sequence[Layer]) -> None:
-    plain = [layer for layer in missing if not any(isinstance(item, Compile | Deb) for item in layer.items)]
-    _make_plain(work, plain)
-    compiled = [layer for layer in missing if any(isinstance(item, Compile) for item in layer.items)]
+    _make_plain(work, [layer for layer in missing if not _has(layer, Compile | Deb | CondaScripts)])
+    compiled = [layer for layer in missing if _has(layer, Compile)]
     if compiled:
         from repro_oci.compiled import Bytecode  # noqa: PLC0415 - only where modules aren't in the cache
 
@@ -128,10 +134,19 @@ def _make(work: _Assembly, missing: Sequence[Layer]) -> None:
             for layer in compiled:
                 _keep(work, layer, bytecode.entries(layer))
     for layer in missing:
-        if any(isinstance(item, Deb) for item in layer.items):
+        if _has(layer, Deb):
             from repro_oci.system import system_entries_of  # noqa: PLC0415 - most images have none
 
             _keep(work, layer, system_entries_of(layer, work.base, work.supplies, work.site.directory))
+        elif _has(layer, CondaScripts):
+            from repro_oci.conda_scripts import scripted_entries  # noqa: PLC0415 - few images have any
+
+            site = work.site
+            _keep(work, layer, scripted_entries(work.plan, work.base, work.supplies, site.directory, site.progress))
+
+
+def _has(layer: Layer, kinds: type[Item] | UnionType) -> bool:
+    return any(isinstance(item, kinds) for item in layer.items)
 
 
 def _keep(work: _Assembly, layer: Layer, entries: Sequence[Entry]) -> None:
@@ -161,33 +176,16 @@ def _job(work: _Assembly, layer: Layer, files: Artifacts) -> Job:
         files={digest: files[digest] for digest in digests},
         minor=minor_version(work.plan.python_version),
         weight=sum(weight(item) for item in layer.items),
-        effort=sum(weight(item) + _PER_FILE * _members(item, files) for item in layer.items),
+        effort=sum(_effort(item, files) for item in layer.items),
         predicted=work.predicted.get(layer.name),
     )
 
 
-def _members(item: Item, files: Artifacts) -> int:
-    """About how many files a wheel has."""
-    return count_members(files[item.file.sha256]) if isinstance(item, Wheel) else 0
-
-
-def contents(items: Iterable[Item]) -> set[Digest]:
-    """Digests of the local files that the items need, what they compile included."""
-    return {digest for item in items for digest in _content(item)}
-
-
-def _content(item: Item) -> tuple[Digest, ...]:
-    match item:
-        case Wheel():
-            return (item.file.sha256,)
-        case ProjectFile(content) | Unpack(content):
-            return (content.sha256,)
-        case Deb(package):
-            return (package.sha256,)
-        case Compile(source):
-            return _content(source)
-        case _:
-            return ()
+def _effort(item: Item, files: Artifacts) -> int:
+    """How long an item takes, in bytes of a wheel with few files."""
+    if isinstance(item, Wheel):
+        return weight(item) + _PER_FILE * count_members(files[item.file.sha256])
+    return _CONDA * weight(item) if isinstance(item, CondaLink) else weight(item)
 
 
 def weight(item: Item) -> int:
@@ -195,6 +193,8 @@ def weight(item: Item) -> int:
     match item:
         case Wheel():
             return item.file.size
+        case CondaLink(package):
+            return package.size + sum(patch.size for patch in package.patched)
         case ProjectFile(content) | Unpack(content):
             return content.size
         case InlineFile(data):

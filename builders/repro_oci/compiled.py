@@ -9,22 +9,24 @@ from types import TracebackType
 from typing import Self
 
 from repro.digest import Digest
+from repro.garbage import no_collection
 from repro.lock import Encoding
 from repro.oci.bodies import Inline
 from repro.oci.entry import Body, Entry
 from repro.oci.image import Image
 from repro.oci.streams import open_plain
-from repro.plan import BuildPlan, Compile, Content, Layer, Supplies, Wheel
+from repro.plan import BuildPlan, Compile, CondaLink, Content, Layer, Supplies, Wheel
 from repro.plan.bytecode import compiled_sources
 from repro.plan.compile_worker import MOST_SOURCE
+from repro.plan.conda import PYTHON, conda_python
 from repro.plan.layers import minor_version
 from repro.progress import Task
 from repro_oci.bytecode import Compiler
 from repro_oci.cache import CachedLayer
-from repro_oci.image_python import Command, base_python, check_machine, packed_python
-from repro_oci.items import item_entries, tar_entries
+from repro_oci.image_python import Command, base_python, check_machine, linked_python, packed_python
+from repro_oci.items import contents, item_entries, tar_entries
 from repro_oci.jobs import keep
-from repro_oci.keys import items_key, packed_tar
+from repro_oci.keys import items_key, packed_tar, python_key
 from repro_oci.site import Site
 
 _BUNDLE: Encoding = "tar"
@@ -78,25 +80,24 @@ class Bytecode:
             InfrastructureError: The image's Python can't be had here, or failed.
         """
         items = [item for item in layer.items if isinstance(item, Compile)]
-        found = [
-            entry
-            for item, bundle in zip(items, self._bundles(items), strict=True)
-            for entry in tar_entries(
-                bundle.path, Content(bundle.blob.digest, bundle.blob.size, f"bytecode of {name_of(item)}")
-            )
-        ]
-        return comparable(found)
+        with no_collection():
+            return comparable([entry for found in self._found(items) for entry in found])
 
-    def _bundles(self, items: Sequence[Compile]) -> list[CachedLayer]:
+    def _found(self, items: Sequence[Compile]) -> list[list[Entry]]:
         """While the bytecode of one is written down, the compiling processes work for another."""
         pool = ThreadPoolExecutor(_AT_A_TIME, "bytecode")
         try:
-            return list(pool.map(self._bundle, items))
+            return list(pool.map(self._of_item, items))
         except BaseException as error:
             self.__exit__(type(error), error, None)  # nobody waits for an answer any longer
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def _of_item(self, item: Compile) -> list[Entry]:
+        bundle = self._bundle(item)
+        content = Content(bundle.blob.digest, bundle.blob.size, f"bytecode of {name_of(item)}")
+        return tar_entries(bundle.path, content)
 
     def _bundle(self, item: Compile) -> CachedLayer:
         key = items_key([item], self._plan, self._identity, _BUNDLE)
@@ -106,12 +107,11 @@ class Bytecode:
         return keep(key, self._compile(item), _BUNDLE, self._site.layers)
 
     def _compile(self, item: Compile) -> list[Entry]:
-        digest = item.source.file.sha256 if isinstance(item.source, Wheel) else item.source.content.sha256
         minor = minor_version(self._plan.python_version)
         with self._turn:
-            files = self._supplies.bring([digest])
+            files = self._supplies.bring(contents([item.source]))
         found = item_entries(item.source, files, minor)
-        bodies = {f"/{entry.path}": entry.body for entry in found if entry.kind == "file" and entry.body is not None}
+        bodies = _bodies(found)
         chosen = [path for path in compiled_sources(bodies, item, minor) if bodies[path].size <= MOST_SOURCE]
         sources: Sequence[tuple[str, Body]] = [(path, bodies[path]) for path in chosen]
         made = self._running().compile(sources, name_of(item)) if sources else []
@@ -130,13 +130,20 @@ class Bytecode:
 
     def _version(self) -> str:
         """Of the interpreter that compiles: the base's own, where another patch version was allowed."""
+        conda = conda_python(self._plan)
+        if conda is not None:
+            return conda.package.version
         supplied = None if packed_tar(self._plan) else self._plan.base.python
         return supplied or self._plan.python_version
 
     def _command(self) -> Command:
         check_machine(self._plan.target)
-        packed = packed_tar(self._plan)
+        packed, conda = packed_tar(self._plan), conda_python(self._plan)
         minor = minor_version(self._plan.python_version)
+        if conda is not None:
+            files = self._supplies.bring(contents([conda]))
+            key = python_key(self._plan, self._identity)
+            return linked_python(lambda: item_entries(conda, files, minor), key, minor, self._site.directory)
         if packed is not None:
             path = self._supplies.bring([packed.sha256])[packed.sha256]
             return packed_python(path, packed.sha256, minor, self._site.directory)
@@ -149,6 +156,19 @@ class Bytecode:
         )
 
 
+def _bodies(entries: Sequence[Entry]) -> dict[str, Body]:
+    """Contents of files by absolute path, those of hard links among them."""
+    files = {entry.path: entry.body for entry in entries if entry.kind == "file" and entry.body is not None}
+    links = {entry.path: files[entry.target] for entry in entries if entry.kind == "hardlink" and entry.target in files}
+    return {f"/{path}": body for path, body in {**files, **links}.items()}
+
+
 def name_of(item: Compile) -> str:
     """What is compiled, for people."""
-    return item.source.package if isinstance(item.source, Wheel) else "the standard library"
+    match item.source:
+        case Wheel(package):
+            return package
+        case CondaLink(package) if package.name != PYTHON:
+            return package.name
+        case _:
+            return "the standard library"

@@ -6,6 +6,7 @@ What it runs on is its own too: a base's interpreter is started by the base's lo
 import contextlib
 import platform
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -13,8 +14,11 @@ from typing import BinaryIO
 
 from repro.digest import Digest
 from repro.errors import InfrastructureError, ReproError
+from repro.oci import tar
+from repro.oci.entry import Entry
 from repro.oci.folders import remove_tree
 from repro.oci.shelf import Shelf
+from repro.oci.tree import complete
 from repro.oci.unpack import TREE, merge_layers, unpack_layer
 from repro.plan import layout
 from repro.process import run
@@ -92,6 +96,32 @@ def packed_python(tar: Path, digest: Digest, minor: str, cache: Path) -> Command
     return _kept(cache, f"packed {FORMAT} {digest}", make, lambda tree: _packed_command(tree, minor))
 
 
+def linked_python(entries: Callable[[], Iterable[Entry]], key: str, minor: str, cache: Path) -> Command:
+    """An interpreter that is a linked conda package, unpacked below `cache` once.
+
+    Args:
+        entries: Gives what it puts into its layer.
+        key: What identifies that.
+        minor: `3.11`.
+        cache: The user's cache directory.
+
+    Raises as `packed_python` does.
+    """
+    _check_linux()
+    where = f"conda's Python {minor}"
+
+    def make(place: Path) -> None:
+        with tempfile.TemporaryFile(dir=place) as stream:
+            for block in tar.stream(complete(entries())):
+                stream.write(block)
+            stream.seek(0)
+            unpack_layer(stream, place, where)
+        _prove(_home_command(place / TREE, layout.ENVIRONMENT, minor, where), None)
+
+    name = f"conda {FORMAT} {key}"
+    return _kept(cache, name, make, lambda tree: _home_command(tree, layout.ENVIRONMENT, minor, where))
+
+
 def base_python(layers: Callable[[], Iterable[BinaryIO]], key: str, python: PurePosixPath, cache: Path) -> Command:
     """The interpreter of a base image, taken out of its layers below `cache` once.
 
@@ -136,9 +166,14 @@ def _taken_out(layers: Iterable[BinaryIO], python: PurePosixPath, place: Path) -
 
 
 def _packed_command(root: Path, minor: str) -> Command:
-    home = root / layout.PYTHON.relative_to("/")
+    return _home_command(root, layout.PYTHON, minor, f"the packed Python {minor}")
+
+
+def _home_command(root: Path, prefix: PurePosixPath, minor: str, what: str) -> Command:
+    """The interpreter below a prefix of its own, which needs nothing but what is there."""
+    home = root / prefix.relative_to("/")
     program = home / "bin" / f"python{minor}"
-    _check_program(program, f"the packed Python {minor}")
+    _check_program(program, what)
     return Command((str(program),), {"PYTHONHOME": str(home)})
 
 

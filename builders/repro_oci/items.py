@@ -2,7 +2,7 @@
 
 import os
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +10,20 @@ from repro.digest import Digest
 from repro.errors import IntegrityError
 from repro.oci.bodies import FileBody, Inline
 from repro.oci.entry import Deflated, Entry
-from repro.plan import Content, Directory, InlineFile, Item, Link, ProjectFile, Unpack, Wheel, layout
+from repro.plan import (
+    Compile,
+    CondaLink,
+    Content,
+    Deb,
+    Directory,
+    InlineFile,
+    Item,
+    Link,
+    ProjectFile,
+    Unpack,
+    Wheel,
+    layout,
+)
 
 _BLOCK = 1 << 20
 _KINDS = {tarfile.DIRTYPE: "directory", tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.SYMTYPE: "symlink"}
@@ -67,7 +80,8 @@ def item_entries(item: Item, files: Files, minor: str) -> list[Entry]:
         minor: `3.11`, of the image's Python.
 
     Raises:
-        IntegrityError: A wheel or tar can't be what a well-meaning person made.
+        IntegrityError: A wheel, a conda package or a tar can't be what a well-meaning person made.
+        UsageError: A conda package has a script, of which the lock doesn't say what happens with it.
     """
     match item:
         case Wheel():
@@ -76,17 +90,29 @@ def item_entries(item: Item, files: Files, minor: str) -> list[Entry]:
             path = files[item.file.sha256]
             place = (item.prefix, layout.ENVIRONMENT, minor)
             return wheel_entries(path, *place, requested=item.requested, name=item.file.name)
-        case ProjectFile(content, destination, mode):
-            body = FileBody(files[content.sha256], content.size, content.sha256, content.label)
-            return [Entry(_relative(destination), "file", mode, body, origin=content.label)]
-        case InlineFile(data, destination, mode):
-            return [Entry(_relative(destination), "file", mode, Inline(data), origin="repro")]
-        case Directory(destination, mode):
-            return [Entry(_relative(destination), "directory", mode, origin="repro")]
-        case Link(destination, target):
-            return [Entry(_relative(destination), "symlink", 0o777, target=target, origin="repro")]
+        case CondaLink(package, site_packages):
+            from repro.conda.link import link_entries  # noqa: PLC0415 - only where a package isn't in the cache
+
+            path, patched = files[package.sha256], {one.sha256: files[one.sha256] for one in package.patched}
+            return link_entries(path, package, prefix=layout.ENVIRONMENT, site_packages=site_packages, patched=patched)
         case Unpack(content):
             return tar_entries(files[content.sha256], content)
+        case _:
+            return [_entry(item, files)]
+
+
+def _entry(item: Item, files: Files) -> Entry:
+    """What stands for one path."""
+    match item:
+        case ProjectFile(content, destination, mode):
+            body = FileBody(files[content.sha256], content.size, content.sha256, content.label)
+            return Entry(_relative(destination), "file", mode, body, origin=content.label)
+        case InlineFile(data, destination, mode):
+            return Entry(_relative(destination), "file", mode, Inline(data), origin="repro")
+        case Directory(destination, mode):
+            return Entry(_relative(destination), "directory", mode, origin="repro")
+        case Link(destination, target):
+            return Entry(_relative(destination), "symlink", 0o777, target=target, origin="repro")
         case _:
             raise TypeError(item)
 
@@ -119,3 +145,24 @@ def _member(member: tarfile.TarInfo, path: Path, content: Content) -> Entry:
 
 def _relative(path: PurePosixPath) -> str:
     return os.fspath(path).lstrip("/")
+
+
+def contents(items: Iterable[Item]) -> set[Digest]:
+    """Digests of the local files that the items need, what they compile included."""
+    return {digest for item in items for digest in _content(item)}
+
+
+def _content(item: Item) -> tuple[Digest, ...]:
+    match item:
+        case Wheel():
+            return (item.file.sha256,)
+        case ProjectFile(content) | Unpack(content):
+            return (content.sha256,)
+        case Deb(package):
+            return (package.sha256,)
+        case CondaLink(package):
+            return (package.sha256, *(patch.sha256 for patch in package.patched))
+        case Compile(source):
+            return _content(source)
+        case _:
+            return ()

@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterable
 from importlib import resources
 
+from repro.conda import FORMAT as CONDA_FORMAT
 from repro.digest import Digest
 from repro.lock import Encoding
 from repro.oci import encodings
 from repro.plan import (
     BuildPlan,
     Compile,
+    CondaLink,
+    CondaScripts,
     Content,
     Deb,
     Directory,
@@ -24,6 +27,7 @@ from repro.plan import (
     Wheel,
     layout,
 )
+from repro.plan.conda import below_scripts, compiles_linked, conda_python
 
 _SCRIPTS, _WORKER = "known-scripts.toml", "compile_worker.py"
 FORMAT = 1
@@ -60,10 +64,27 @@ def _describe(item: Item, plan: BuildPlan, base: Digest) -> list[object]:
             return ["wheel", item.file.sha256.hex, item.file.name, *where, item.requested]
         case Deb(package):
             return ["deb", package.sha256.hex, package.skip_scripts, base.hex, _source("repro.debian", _SCRIPTS)]
+        case CondaLink():
+            return _describe_conda(item)
+        case CondaScripts(links):
+            from repro_oci.script_changes import FORMAT as SCRIPTS_FORMAT  # noqa: PLC0415 - few images have any
+
+            below = [_describe(one, plan, base) for _, one in below_scripts(plan)]
+            names = [link.package.name for link in links]
+            return ["scripts", SCRIPTS_FORMAT, base.hex, names, below, compiles_linked(plan)]
         case Compile(source, modules):
             return ["compile", _describe(source, plan, base), modules, python_key(plan, base)]
         case _:
             return _describe_plain(item)
+
+
+def _describe_conda(link: CondaLink) -> list[object]:
+    """What decides a linked package: itself, where it goes, and what its record repeats from the lock."""
+    one = link.package
+    patched = [[patch.path, patch.sha256.hex, patch.executable] for patch in one.patched]
+    place = [str(layout.ENVIRONMENT), link.site_packages]
+    named = [one.file, one.url, one.channel, one.subdir, one.md5, one.depends, one.requested]
+    return ["conda", CONDA_FORMAT, one.sha256.hex, *place, *named, one.without, patched, one.scripts]
 
 
 def _describe_plain(item: ProjectFile | InlineFile | Directory | Link | Unpack) -> list[object]:
@@ -81,9 +102,11 @@ def _describe_plain(item: ProjectFile | InlineFile | Directory | Link | Unpack) 
 
 
 def python_key(plan: BuildPlan, base: Digest) -> str:
-    """Which interpreter compiles: the packed one by its tar, else the base's by the base."""
-    packed = packed_tar(plan)
+    """Which interpreter compiles: the packed one by its tar, conda's by its package, else the base's by the base."""
+    packed, conda = packed_tar(plan), conda_python(plan)
     interpreter = packed.sha256.hex if packed else f"{base.hex}{plan.python}"
+    if conda is not None:
+        interpreter = _hash(_describe_conda(conda))
     return f"{interpreter}{_source('repro.plan', _WORKER)}"
 
 

@@ -1,6 +1,6 @@
 """Do the layers fit together and fit the base? What no single layer can tell. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from repro.errors import IntegrityError
 from repro_oci.cache import Listed
@@ -8,20 +8,25 @@ from repro_oci.cache import Listed
 Kind = str
 
 
-def check_whole(listings: Iterable[Iterable[Listed]], base: Mapping[str, Kind]) -> None:
+def check_whole(
+    listings: Iterable[Iterable[Listed]], base: Mapping[str, Kind], replacing: Collection[int] = ()
+) -> None:
     """Refuse layers that overwrite each other's files, or replace what the base has by another kind of thing.
 
     Args:
         listings: The paths of each layer.
         base: Kind of every path of the base: `file`, `directory`, `symlink`.
+        replacing: Numbers of the layers that are there to change what those below them brought.
 
     Raises:
         IntegrityError: `problems` names each path and who brought it.
     """
     owners: dict[str, Listed] = {}
     problems: list[str] = []
-    for listing in listings:
+    for number, listing in enumerate(listings):
         for item in listing:
+            if number in replacing:
+                owners[item.path] = item
             owner = owners.setdefault(item.path, item)
             if owner is not item:
                 problems += _conflict(owner, item)

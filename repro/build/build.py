@@ -10,7 +10,7 @@ from pathlib import Path
 from repro.build.builders import find_builder
 from repro.build.outputs import Destination, Output, check_outputs, deliver
 from repro.build.prepare import Prepared, Project, Sources, open_project, prepare
-from repro.build.system import with_plain_system
+from repro.build.system import with_plain_layers
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError, UsageError
 from repro.lock import Bytecode, Encoding
@@ -129,7 +129,9 @@ def _recipe(one: Prepared, sources: Sources, progress: Progress) -> tuple[BuildP
             where="repro.lock: base",
             fix="Build with the default builder, `oci`, or capture again with a base from a registry or the engine.",
         )
-    plan, tars = with_plain_system(one.plan, one.supplies, lambda: _base(one.plan, sources, progress), sources.cache)
+    plan, tars = with_plain_layers(
+        one.plan, one.supplies, lambda: _base(one.plan, sources, progress), sources.cache, progress
+    )
     return plan, {**one.supplies.bring_all(), **tars}
 
 

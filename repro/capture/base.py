@@ -35,8 +35,10 @@ _ORIGINS: Mapping[BaseSource, str] = {
 }
 
 OFFICIAL = "docker.io/library/python:{version}-slim-bookworm"
+WITHOUT_PYTHON = "docker.io/library/debian:bookworm-slim"
+"""For environments that bring their own."""
 _GLIBC = {"buster": "2.28", "bullseye": "2.31", "bookworm": "2.36", "trixie": "2.41"}
-"""C library of the Debian releases that the official images are made from, by the code name in their tags."""
+"""C library of Debian's releases, by the code name in the tags of its images, and of those made from them."""
 
 _EVERYWHERE = (
     "Name a base of a registry that is there for every platform: [base] image in repro.toml "
@@ -56,7 +58,7 @@ def resolve_base(
     engine: Engine | None,
     progress: Progress,
     registry: Registry | None = None,
-    official: str = OFFICIAL,
+    official: str | None = None,
     root: Path = Path(),
     cache: ObjectStore | None = None,
     environ: Mapping[str, str] = os.environ,
@@ -71,7 +73,7 @@ def resolve_base(
         engine: A local engine, or None when none answers.
         progress: Told which base it is, and what was passed over.
         registry: The client for registries.
-        official: Name of the official image, with `{version}`.
+        official: Name of the official image, with `{version}`; Python's when None, Debian's where Python is conda's.
         root: What the paths of layouts and archives are relative to.
         cache: Keeps bases; the user's cache when None.
         environ: The environment.
@@ -92,10 +94,12 @@ def resolve_base(
     elif wanted:
         base = search.configured(wanted)
     else:
-        base = search.default(parse_name(official.format(version=interpreter.version)), interpreter.version)
+        named = official or (OFFICIAL if interpreter.conda is None else WITHOUT_PYTHON)
+        base = search.default(parse_name(named.format(version=interpreter.version)), interpreter.version)
     for other in others:
         search.check_for(other, base)
-    progress.note(f"Base image {base.reference} ({base.digest}) from {_ORIGINS[base.source]}, Python {base.python}")
+    supplied = "Python is conda's" if interpreter.conda is not None else f"Python {base.python}"
+    progress.note(f"Base image {base.reference} ({base.digest}) from {_ORIGINS[base.source]}, {supplied}")
     return base
 
 
@@ -264,7 +268,7 @@ def _labelled_glibc(reference: str, labels: Mapping[str, str]) -> str | None:
 
 def _official_glibc(reference: str) -> str | None:
     _, _, tag = reference.rpartition(":")
-    official = "/library/python:" in reference
+    official = any(f"/library/{name}:" in reference for name in ("python", "debian"))
     return next((glibc for release, glibc in _GLIBC.items() if official and release in tag.split("-")), None)
 
 

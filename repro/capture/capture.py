@@ -3,7 +3,7 @@
 import functools
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,22 +11,30 @@ from repro_oci.builder import OciBuilder
 
 from repro.capture.absolute import named_root
 from repro.capture.baseline import baseline_warnings, make_baseline
+from repro.capture.conda.activation import activation
+from repro.capture.conda.stage import shared_libraries
 from repro.capture.config import Config
 from repro.capture.data_profiles import profile_data
 from repro.capture.drift import drift, drift_warnings
 from repro.capture.evidence import Evidence, gather, gather_stored, subject_sources
-from repro.capture.findings import Finding
+from repro.capture.learnt import Facts, Seen
 from repro.capture.locating import locate_files, naming_pointers
 from repro.capture.metric_places import choose_metrics, locked_places
 from repro.capture.model import Interpreter, Kernel
 from repro.capture.modules import locked_modules
 from repro.capture.outputs import Kept, Written, declared_outputs, keep_baseline, stored_outputs
 from repro.capture.predict import Predictor, image_options
-from repro.capture.project import Project, locked_outputs, locked_packages, open_project, previous_lock
+from repro.capture.project import (
+    Project,
+    locked_conda,
+    locked_outputs,
+    locked_packages,
+    open_project,
+    previous_lock,
+)
 from repro.capture.request import CaptureRequest, CaptureResult
 from repro.capture.review import Review, Tell, nobody, review
 from repro.capture.revision import read_revision
-from repro.capture.runs.model import Repeats
 from repro.capture.runs.repeat import reruns
 from repro.capture.startup import with_import_path
 from repro.capture.surroundings import read_environment
@@ -34,15 +42,12 @@ from repro.capture.survey import Installed, Survey, engine_or_none, registry_cli
 from repro.capture.tolerances import check_runs
 from repro.capture.variables import variable_warnings
 from repro.files import atomic_write
-from repro.http import Session
 from repro.lock import (
     Baseline,
-    ComparedOutput,
+    CondaPackage,
     Environment,
     ImageOptions,
     Lock,
-    LockedFile,
-    Metric,
     Package,
     Policy,
     Python,
@@ -75,7 +80,8 @@ def capture(
     project = open_project(request)
     previous = previous_lock(project)
     kept = Kept(project.output.with_suffix(".baseline"), locked_outputs(previous))
-    work = _Capture(project, request, progress, environ, locked_packages(previous), kept, tell)
+    locked = (locked_packages(previous), locked_conda(previous))
+    work = _Capture(project, request, progress, environ, *locked, kept, tell)
     seen = work.see()
     lock = work.predicted(seen)
     data = render_lock(lock)
@@ -97,31 +103,6 @@ def capture(
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """The lock but for its predictions, the run's directory, warnings, and how to reach the indexes."""
-
-    lock: Lock
-    directory: Path | None
-    warnings: tuple[str, ...]
-    sessions: Callable[[], Session]
-    findings: tuple[Finding, ...]
-    repeats: Repeats | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What the run's evidence comes to in the lock, and what there is to tell of it."""
-
-    root: str | None
-    files: tuple[LockedFile, ...]
-    metrics: tuple[Metric, ...]
-    places: tuple[str, ...]
-    evidence: LockedEvidence
-    compared: tuple[ComparedOutput, ...]
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Capture:
     """One capture under way: the steps share what they were asked for."""
 
@@ -130,12 +111,13 @@ class _Capture:
     progress: Progress
     environ: Mapping[str, str]
     previous: Mapping[str, Package]
+    previous_conda: tuple[CondaPackage, ...]
     kept: Kept
     tell: Tell = nobody
 
-    def see(self) -> _Seen:
+    def see(self) -> Seen:
         """Take every step, cheap ones and those that need no run first."""
-        survey = Survey(self.project, self.request, self.progress, self.environ, self.previous)
+        survey = Survey(self.project, self.request, self.progress, self.environ, self.previous, self.previous_conda)
         config = self.project.config
         check_runs(config, self.request.runs if self.request.rerun else 0)
         environment, warnings = read_environment(self.environ, allowed=config.env, threads=config.threads)
@@ -143,16 +125,28 @@ class _Capture:
         reviewed = self._review(kernel, interpreter)
         found = survey.installed(interpreter)
         published = {package.name for package in found.packages if package.origin == "index"}
+        published |= {f"conda:{package.name}" for package in found.conda if not package.patched}
         evidence, directory = self._evidence(kernel, interpreter, environment, published, found.python)
         folders = {"root": self.project.root, "workdir": self.project.subject.parent}
         environment = with_import_path(environment, interpreter, evidence.files, **folders)
+        active = activation(kernel, interpreter, environment)
+        environment = active.added_to(environment)
         sources = self._sources(evidence)
         facts = self._facts(evidence, kernel, found, sources, directory)
         drifts = drift(self.project.root, interpreter, evidence.modules, sources)
-        unseen = variable_warnings(sources, self.environ, kernel.env, environment_variables(environment))
-        told = (*warnings, *found.warnings, *drift_warnings(drifts), *unseen, *facts.warnings)
+        pinned = {*environment_variables(environment), *active.left_out}
+        unseen = variable_warnings(sources, self.environ, kernel.env, pinned)
+        told = (*warnings, *found.warnings, *active.warnings, *drift_warnings(drifts), *unseen, *facts.warnings)
         lock = self._lock(found, environment, evidence, facts)
-        return _Seen(lock, directory, told, found.client.file_sessions, reviewed.settled(evidence), evidence.repeats)
+        return Seen(
+            lock,
+            directory,
+            told,
+            found.sessions,
+            reviewed.settled(evidence),
+            evidence.repeats,
+            shared_libraries(interpreter),
+        )
 
     def _facts(
         self,
@@ -161,7 +155,7 @@ class _Capture:
         found: Installed,
         sources: Sequence[str],
         directory: Path | None,
-    ) -> "_Facts":
+    ) -> Facts:
         """What follows from the run's evidence."""
         config, root = self.project.config, self.project.root
         located = locate_files(self.project, evidence.files, found.client.file_sessions)
@@ -176,7 +170,7 @@ class _Capture:
             if self.request.rerun
             else stored_outputs(config.outputs)
         )
-        return _Facts(
+        return Facts(
             root=laptop,
             files=located.files,
             metrics=metrics,
@@ -193,7 +187,7 @@ class _Capture:
             ),
         )
 
-    def _lock(self, found: Installed, environment: Environment, evidence: Evidence, facts: "_Facts") -> Lock:
+    def _lock(self, found: Installed, environment: Environment, evidence: Evidence, facts: Facts) -> Lock:
         return Lock(
             subject=replace(self.project.lock_subject(), root=facts.root, directories=evidence.directories),
             baseline=Baseline(rerun=self.request.rerun),
@@ -206,14 +200,15 @@ class _Capture:
             files=facts.files,
             outputs=evidence.outputs,
             packages=found.packages,
+            conda=found.conda,
             runner=found.runner,
             image=image_options(self._image(), found.targets, self.progress),
-            modules=locked_modules(evidence.modules, found.packages),
+            modules=locked_modules(evidence.modules, found.packages, found.conda),
             evidence=facts.evidence,
             compared=facts.compared,
         )
 
-    def predicted(self, seen: _Seen) -> Lock:
+    def predicted(self, seen: Seen) -> Lock:
         """The lock with what its images need of the system, and what they will be; builds find them in the cache."""
         predictor = Predictor(
             assembler=OciBuilder(),
@@ -223,6 +218,7 @@ class _Capture:
             engine=functools.cache(lambda: engine_or_none(self.environ)),
             registry=registry_client(self.request.ca_cert),
             progress=self.progress,
+            provided=seen.libraries,
         )
         asked, lock = self.project.config.system, seen.lock
         if self.request.predict or asked.apt:
@@ -274,7 +270,7 @@ class _Capture:
                 evaluation,
                 directory,
                 published=published,
-                packed=python.packed is not None,
+                packed=python.supply != "base",
                 progress=self.progress,
             )
             evidence = replace(evidence, repeats=repeated(evidence))

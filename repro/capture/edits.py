@@ -5,6 +5,7 @@ is told by size and times first, so that environments of gigabytes cost a second
 """
 
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from repro.capture.records import HASHES, is_as_recorded, listed, repackaged
 
 _THREADS = 4
 _CODE = (".py", ".so", ".pyd", ".dylib")
+_COMPILED = re.compile(r"(?:^|[/\\])__pycache__[/\\][^/\\]*\.pyc$")
+"""Bytecode that some wheels bring; installers and interpreters write it anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,13 @@ def find_edits(interpreter: Interpreter, thorough: Collection[str] = ()) -> tupl
 
 
 def _tells(one: Distribution) -> bool:
-    return one.record and not one.editable and not repackaged(one) and one.metadata.suffix == ".dist-info"
+    return (
+        one.conda is None
+        and one.record
+        and not one.editable
+        and not repackaged(one)
+        and one.metadata.suffix == ".dist-info"
+    )
 
 
 def _edit(one: Distribution, interpreter: Interpreter, *, thorough: bool) -> Edit:
@@ -90,7 +99,7 @@ def _rows(one: Distribution) -> Iterator[tuple[str, str, str]]:
     traces = {f"{one.metadata.name}/{name}" for name in INSTALL_TRACES}
     for path, recorded, size in listed(one):
         inside = not path.startswith(("..", "/", "\\")) and path[1:2] != ":"
-        if inside and path not in traces and recorded.partition("=")[0] in HASHES:
+        if inside and path not in traces and not _COMPILED.search(path) and recorded.partition("=")[0] in HASHES:
             yield path, recorded, size
 
 

@@ -13,9 +13,10 @@ from repro.capture.pyenv import pyenv_version
 from repro.errors import ReproError
 from repro.process import run
 
-Tool = Literal["poetry", "pipenv", "conda"]
+Tool = Literal["poetry", "pipenv", "conda", "pixi"]
 
-_FOLDERS = (".venv", "venv", "env", ".conda")
+_FOLDERS = (".venv", "venv", "env", ".conda", "envs/default")
+_PIXI = (".pixi", "envs")
 _TOOL_TIMEOUT = 60.0
 _ACTIVATION = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PYTHONHOME")
 
@@ -69,6 +70,7 @@ def candidate_environments(root: Path, start: Path, environ: Mapping[str, str]) 
     found = [
         *_active(environ),
         *_in_project(folders, root, environ),
+        *_pixi(folders),
         *_pdm(folders),
         *_poetry(folders, environ),
         *_pipenv(folders, environ),
@@ -129,6 +131,17 @@ def _in_project(folders: tuple[Path, ...], root: Path, environ: Mapping[str, str
         for prefix in prefixes:
             place = prefix.relative_to(root) if prefix.is_relative_to(root) else prefix
             yield _candidate(prefix, f"{place.as_posix()} of the project")
+        if prefixes:
+            return
+
+
+def _pixi(folders: tuple[Path, ...]) -> Iterator[EnvironmentCandidate]:
+    """Of the nearest project of pixi's: its default environment, else the only one."""
+    for folder in folders:
+        prefixes = [one for one in sorted(folder.joinpath(*_PIXI).glob("*")) if prefix_python(one)]
+        chosen = [one for one in prefixes if one.name == "default"] or prefixes
+        if len(chosen) == 1:
+            yield _candidate(chosen[0], f"pixi's environment {chosen[0].name} of the project", tool="pixi")
         if prefixes:
             return
 

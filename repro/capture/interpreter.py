@@ -40,6 +40,8 @@ def choose_interpreter(
 ) -> Python:
     """Decide what supplies the captured Python, and pack the laptop's own into `store` when that is it.
 
+    Conda's own is a package like its others: nothing is packed then, and any base will do.
+
     Args:
         interpreter: The captured one.
         base: The image that everything is put on.
@@ -55,6 +57,8 @@ def choose_interpreter(
     Raises:
         UsageError: Packing was asked for or is the only way, and it is impossible here.
     """
+    if interpreter.conda is not None:
+        return _conda_python(interpreter, supply)
     from_base = Python(interpreter.implementation, interpreter.version, "base")
     if supply == "base" or (supply == "auto" and base.python == interpreter.version):
         return from_base
@@ -91,6 +95,8 @@ def refuse_other_python(
     Raises:
         UsageError: The base can't supply it; the message says why the laptop's isn't packed either.
     """
+    if python.supply == "conda":
+        return
     version, same_minor = interpreter.version, _same_minor(base.python, interpreter.version)
     if python.packed is not None or base.python == version or (allow_patch_drift and same_minor):
         return
@@ -149,6 +155,17 @@ def pack_interpreter(
 def platform_of(interpreter: Interpreter) -> str:
     """The platform that the interpreter runs on, as OCI writes it: `linux/amd64`."""
     return f"{interpreter.system.lower()}/{_MACHINES.get(interpreter.machine, interpreter.machine)}"
+
+
+def _conda_python(interpreter: Interpreter, supply: Literal["auto", "base", "pack"]) -> Python:
+    if supply != "auto":
+        raise UsageError(
+            f"repro.toml has [python] supply = {supply}, and the environment's Python is a package of conda's, with "
+            "which the others go",
+            where=str(interpreter.prefix),
+            fix="Take `supply` out of repro.toml.",
+        )
+    return Python(interpreter.implementation, interpreter.version, "conda")
 
 
 def _obstacle(interpreter: Interpreter, targets: Sequence[str]) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from repro.capture.conda.kernels import conda_kernels
 from repro.capture.environments import EnvironmentCandidate, Rank, candidate_environments, outside_path, path_pythons
 from repro.capture.interpreters import absolute, fault, identity, prefix_python
 from repro.capture.kernelspecs import KernelSpec, environment_specs, user_specs
@@ -162,6 +163,11 @@ class _Search:
             if usable:
                 return self.only(usable)
         named = [spec for group in groups for spec in group]
+        conda = (
+            [] if named else [self.of_environment(one) for one in conda_kernels(name, self.environ) if not one.problem]
+        )
+        if conda:
+            return self.only(conda)
         if not named:
             raise self.error(f"there is no kernel named {name} here")
         if not named[0].is_python:

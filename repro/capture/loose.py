@@ -94,6 +94,9 @@ def _problem(name: str, one: Loose | None, interpreter: Interpreter, targets: tu
     owners = {
         owned.distribution.name for owned in owned_files((str(one.site / path) for path in one.files), interpreter)
     }
+    if interpreter.conda is not None:
+        files = (str(one.site / path) for path in one.files)
+        owners |= {record.name for file in files for record, _ in interpreter.conda.owners_of(file)}
     if owners:
         return f"{name}: it belongs to {', '.join(sorted(owners))}; edited packages are allowed by allow-patched"
     if _is_native(one) and len(targets) > 1:

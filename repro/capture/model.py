@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from repro.conda.environment import CondaPrefix
+
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
@@ -15,12 +17,14 @@ class Kernel:
         python: Absolute path of the interpreter, links not resolved (a venv's `bin/python` stays itself).
         env: Variables that the kernelspec sets.
         source: How it was found, for people: "kernelspec NAME", "VIRTUAL_ENV", ".venv of the project", "--python", …
+        activation: Those of `env` that activating its conda environment sets.
     """
 
     name: str | None
     python: Path
     env: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+    activation: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Distribution:
         requested: Whether it has a REQUESTED: somebody asked for it, rather than another distribution (PEP 376).
         build: The WHEEL file's Build, such as `1`, or "".
         requires: Requires-Dist of its METADATA, each as written.
+        conda: Name of the conda package that brought it, None for what another installer did.
     """
 
     name: str
@@ -58,6 +63,7 @@ class Distribution:
     requested: bool = False
     build: str = ""
     requires: tuple[str, ...] = ()
+    conda: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class Interpreter:
         sys_path: `sys.path` as it starts.
         distributions: What is installed, sorted by name; one for each name.
         shadowed: Further copies of a name that come later on sys.path and are never imported.
+        conda: The environment as conda recorded it, where it is conda's and so is the interpreter; else None.
     """
 
     executable: Path
@@ -96,3 +103,4 @@ class Interpreter:
     sys_path: tuple[str, ...]
     distributions: tuple[Distribution, ...]
     shadowed: tuple[Distribution, ...] = ()
+    conda: CondaPrefix | None = None

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from repro.capture.model import Interpreter
 from repro.capture.ownership import owned_files
-from repro.lock import Package
+from repro.conda.records import PYTHON, Record
+from repro.lock import CondaPackage, Package
 from repro.plan.layers import LIBRARY
 from repro.plan.module_files import chosen_sources, module_name
 from repro.runner.trace import Trace
 
 _SOURCE = ".py"
+_SITE = "/site-packages/"
 _EXTENSION = re.compile(r"([^/.]+)(?:\.[^/]+)?\.(?:so|pyd)")
 """Last part of an extension module's path; its tag isn't part of its name (PEP 3149)."""
 _NAME = re.compile(r"[^\s./\\]+(?:\.[^\s./\\]+)*")
@@ -32,13 +34,17 @@ def imported_modules(trace: Trace, interpreter: Interpreter, *, library: bool) -
     Args:
         trace: What the run did.
         interpreter: Whose packages count.
-        library: Whether the standard library counts, as `repro.plan.layers.LIBRARY`: where Python itself is packed.
+        library: Whether the standard library counts, as `repro.plan.layers.LIBRARY`: where Python itself is packed, or
+            conda's.
     """
     files = {*trace.modules.values(), *(path for path in trace.reads if path.endswith(_SOURCE))}
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for one in owned_files(files, interpreter):
+    owned = [one for one in owned_files(files, interpreter) if one.distribution.conda is None]
+    for one in owned:
         if not one.distribution.editable:  # such a list has what points to the source tree, which no wheel holds
             found[one.distribution.name].add(_name_of(one.path))
+    for name, module in _of_conda(files, interpreter, {one.file for one in owned}):
+        found[_key(name)].add(module)
     for name, module in _editable(trace, interpreter):
         found[name].add(module)
     if library:
@@ -47,10 +53,32 @@ def imported_modules(trace: Trace, interpreter: Interpreter, *, library: bool) -
     return {name: modules for name, modules in named.items() if modules}
 
 
-def locked_modules(modules: Mapping[str, tuple[str, ...]], packages: Iterable[Package]) -> dict[str, tuple[str, ...]]:
+def locked_modules(
+    modules: Mapping[str, tuple[str, ...]], packages: Iterable[Package], conda: Iterable[CondaPackage] = ()
+) -> dict[str, tuple[str, ...]]:
     """Without those of packages that no target has, such as what only macOS needs."""
-    known = {LIBRARY, *(package.name for package in packages)}
+    known = {LIBRARY, *(package.name for package in packages), *(_key(package.name) for package in conda)}
     return {name: names for name, names in modules.items() if name in known}
+
+
+def _key(name: str) -> str:
+    """How a lock calls a conda package where wheels' modules are, too."""
+    return f"conda:{name}"
+
+
+def _of_conda(files: Iterable[str], interpreter: Interpreter, others: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Conda package and module of each file that lies beside the standard library, and is none of others'."""
+    conda = interpreter.conda
+    for file in files if conda is not None else ():
+        owners = conda.owners_of(file) if conda is not None and _SITE in file.replace(os.sep, "/") else ()
+        if owners and file not in others and _real_file(file) not in others:
+            record, brought = owners[0]
+            yield record.name, _name_of(brought.path.partition(_SITE)[2])
+
+
+def _real_file(file: str) -> str:
+    folder, name = os.path.split(file)
+    return os.path.join(_real(folder), name)  # noqa: PTH118 - as in ownership
 
 
 def _name_of(path: str) -> str:
@@ -91,7 +119,13 @@ def _library(files: Collection[str], interpreter: Interpreter) -> Iterator[str]:
     real = functools.cache(_real)
     places = (os.path.join(real(folder), name) for folder, name in map(os.path.split, files))  # noqa: PTH118 - thousands
     for path in chosen_sources((place.replace(os.sep, "/") for place in places), [root], None):
-        yield module_name(path[len(root) + 1 :])
+        if interpreter.conda is None or _is_pythons(interpreter.conda.owners_of(path)):
+            yield module_name(path[len(root) + 1 :])
+
+
+def _is_pythons(owners: Iterable[tuple[Record, object]]) -> bool:
+    """Whether a file is one of the package that is conda's Python: others may put files beside its own."""
+    return any(record.name == PYTHON for record, _ in owners)
 
 
 def _real(path: str | Path) -> str:

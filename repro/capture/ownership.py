@@ -1,13 +1,16 @@
 """Whether the modules that a run imported from site-packages are what installed packages brought, and unchanged."""
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from repro.capture.conda.installed import without_conda
 from repro.capture.hashing import shown
 from repro.capture.model import Distribution, Interpreter
 from repro.capture.records import HASHES, is_as_recorded, listed, repackaged, text_lines
+from repro.conda.records import InstalledPath, Record
+from repro.digest import Digest
 
 _SITES = ("site-packages", "dist-packages")
 _TOOLS = {"_virtualenv.py", "apport_python_hook.py"}  # virtualenv and uv leave the one, Ubuntu the other
@@ -22,7 +25,8 @@ def check_imports(
     Args:
         modules: Imported module → its file, absolute.
         interpreter: Whose site-packages and distributions count.
-        published: Normalised names of the distributions whose wheels come from an index.
+        published: Normalised names of the distributions whose wheels come from an index, and `conda:NAME` for each
+            conda package that is locked as it was published.
         loose_ones: Top-level modules of no distribution that are taken into the image (`repro.capture.loose`).
 
     Returns:
@@ -30,11 +34,15 @@ def check_imports(
     """
     sites = _Sites(interpreter)
     imported = _located(modules, sites)
-    owners = _owners(interpreter, sites, imported)
+    owners = _owners(without_conda(interpreter), sites, imported)
     untold = _Untold(interpreter, sites)
     loose: dict[str, list[_Imported]] = {}
     edited: dict[tuple[str, str], list[_Imported]] = {}
     for path, one in sorted(imported.items()):
+        if path not in owners and (brought := _conda_owners(path, interpreter)):
+            if _edited_conda(path, brought, published):
+                edited.setdefault((brought[0][0].name, brought[0][0].version), []).append(one)
+            continue
         if path not in owners:
             if one.top not in loose_ones and not untold.may_hold(one):
                 loose.setdefault(f"{one.site}/{one.top}", []).append(one)
@@ -205,6 +213,21 @@ def _edited(
         return None
     relocated = blamed.installer == "conda" and os.fsencode(interpreter.prefix) in content
     return None if relocated else blamed
+
+
+def _conda_owners(path: str, interpreter: Interpreter) -> Sequence[tuple[Record, InstalledPath]]:
+    return interpreter.conda.owners_of(path) if interpreter.conda is not None else ()
+
+
+def _edited_conda(path: str, owners: Sequence[tuple[Record, InstalledPath]], published: Collection[str]) -> bool:
+    """Whether a file is as none of the conda packages brought it that did."""
+    told = {one.sha256 for record, one in owners if f"conda:{record.name}" in published}
+    if not told or None in told:
+        return False
+    try:
+        return Digest.of_file(Path(path)).hex not in told
+    except OSError:
+        return False
 
 
 def _loose_line(found: list[_Imported]) -> str:

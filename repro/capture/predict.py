@@ -1,7 +1,7 @@
 """What the lock's images need and will be: system packages for what wheels lack, then every digest, to be proved."""
 
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class Predictor:
         engine: The engine, where one answers.
         registry: The client for registries.
         progress: Told what happens.
+        provided: Sonames of libraries of conda's that wheels find.
     """
 
     assembler: Assembler
@@ -56,6 +57,7 @@ class Predictor:
     engine: Callable[[], DockerEngine | None]
     registry: Registry
     progress: Progress
+    provided: Collection[str] = ()
 
     def predict(self, lock: Lock, root: Path) -> Lock:
         """The lock of the project at `root` with what each of its images will be.
@@ -109,7 +111,7 @@ class Predictor:
             view,
             one.target,
             imported=one.lock.modules,
-            provided=self._packed_libraries(one),
+            provided={*self.provided, *self._packed_libraries(one)},
             cache=directory,
         )
 

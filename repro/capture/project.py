@@ -13,7 +13,7 @@ from repro.capture.metric_places import metric_places
 from repro.capture.notebook import has_code, kernel_name, load_notebook
 from repro.capture.request import CaptureRequest
 from repro.errors import UsageError
-from repro.lock import ComparedOutput, Package, Subject, parse_lock, read_lock
+from repro.lock import ComparedOutput, CondaPackage, Package, Subject, parse_lock, read_lock
 
 _MOST_NAMED = 5
 
@@ -142,6 +142,11 @@ def previous_lock(project: Project) -> bytes | None:
 def locked_packages(data: bytes | None) -> dict[str, Package]:
     """The packages of the lock that was there before, by name."""
     return {} if data is None else {package.name: package for package in parse_lock(data).packages}
+
+
+def locked_conda(data: bytes | None) -> tuple[CondaPackage, ...]:
+    """The conda packages of the lock that was there before."""
+    return () if data is None else parse_lock(data).conda
 
 
 def locked_outputs(data: bytes | None) -> tuple[ComparedOutput, ...]:

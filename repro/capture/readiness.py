@@ -72,6 +72,8 @@ def _install_command(python: Path, state: Readiness, tool: Tool | None) -> str:
     quoted = shlex.quote(str(python))
     if tool == "conda":
         return f"conda install --prefix {shlex.quote(str(prefix_of(python)))} ipykernel"
+    if tool == "pixi":
+        return "pixi add ipykernel"
     if tool == "poetry":
         return "poetry add --group dev ipykernel"
     if tool == "pipenv":

@@ -76,6 +76,8 @@ def _loose(site: Path, interpreter: Interpreter) -> list[Path]:
         if path.endswith(".pth")
     }
     found = sorted(site.glob("*.pth"))
+    if interpreter.conda is not None:
+        owned |= {path.name for path in found if interpreter.conda.owners_of(str(path))}
     return [one for one in found if one.name not in owned and not one.name.startswith(_OF_TOOLS) and not _nspkg(one)]
 
 

@@ -2,12 +2,16 @@
 
 import functools
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from repro import __version__
 from repro.capture.base import image_platform, resolve_base
+from repro.capture.conda.activation import activated
+from repro.capture.conda.installed import names_conda_package, with_conda, without_conda
+from repro.capture.conda.mixed import provided_distributions
+from repro.capture.conda.stage import CondaStage
 from repro.capture.copies import review_copies
 from repro.capture.interpreter import choose_interpreter, refuse_other_python
 from repro.capture.kernels import resolve_kernel
@@ -29,12 +33,13 @@ from repro.capture.request import CaptureRequest
 from repro.capture.startup import startup_warnings
 from repro.engines import DockerEngine, find_docker
 from repro.errors import InfrastructureError
-from repro.http import session
-from repro.lock import Base, Package, Python, Runner
+from repro.http import Session, session
+from repro.lock import Base, CondaPackage, Package, Python, Runner
 from repro.plan import runner_digest, runner_sources
 from repro.progress import Progress
 from repro.registry import Registry
 from repro.store import project_store
+from repro.words import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,11 @@ class Installed:
         targets: Platforms of the images.
         base: What they are made on.
         python: What supplies their interpreter.
-        packages: The environment.
+        packages: The environment, but for what conda brought.
+        conda: What conda brought.
         runner: What runs the evaluation there.
         client: How to reach the indexes.
+        sessions: Gives each thread a session that knows who we are, for indexes and channels.
         warnings: For the author.
     """
 
@@ -55,8 +62,10 @@ class Installed:
     base: Base
     python: Python
     packages: tuple[Package, ...]
+    conda: tuple[CondaPackage, ...]
     runner: Runner
     client: IndexClient
+    sessions: Callable[[], Session]
     warnings: tuple[str, ...]
 
 
@@ -70,6 +79,7 @@ class Survey:
         progress: Told what happens.
         environ: The laptop's variables.
         previous: Packages of the lock that is there, by name.
+        previous_conda: Conda packages of that.
     """
 
     project: Project
@@ -77,18 +87,37 @@ class Survey:
     progress: Progress
     environ: Mapping[str, str]
     previous: Mapping[str, Package]
+    previous_conda: tuple[CondaPackage, ...] = ()
 
     def installed(self, interpreter: Interpreter) -> Installed:
         """Pin what is installed. Raises as `repro.capture.capture.capture` does."""
         client = self._index(interpreter)  # first, because it costs nothing to find that its settings are wrong
         warnings = (*review_copies(interpreter), *startup_warnings(interpreter))
         targets = self.request.targets or (image_platform(interpreter),)
+        stage, allowed = self._conda(interpreter, client), self.project.config.allow_patched
+        reviewed = stage.review(allowed)
         base = self._base(interpreter, targets)
         python = self._interpreter(interpreter, base, targets)
-        allowed = self.project.config.allow_patched
-        patches = review_patches(interpreter, allowed, published_in(client, self.progress))
-        packages, runner = self._packages(interpreter, base, targets, client, patches)
-        return Installed(targets, base, python, packages, runner, client, (*warnings, *patches.warnings))
+        others = tuple(name for name in allowed if not names_conda_package(interpreter, name))
+        rest = without_conda(interpreter)
+        patches = review_patches(rest, others, published_in(client, self.progress))
+        conda = stage.packages(reviewed, targets, base)
+        provided = {
+            target: provided_distributions(interpreter, (one for one in conda if one.target == target))
+            for target in targets
+        }
+        packages, runner = self._packages(rest, base, targets, client, patches, provided=provided)
+        return Installed(
+            targets=targets,
+            base=base,
+            python=python,
+            packages=packages,
+            conda=conda,
+            runner=runner,
+            client=client,
+            sessions=stage.authenticated(),
+            warnings=(*warnings, *reviewed.warnings, *patches.warnings),
+        )
 
     def find_python(self) -> tuple[Kernel, Interpreter]:
         """The kernel that the subject asks for, and what its interpreter says of itself."""
@@ -101,10 +130,24 @@ class Survey:
             python=self.request.python,
             environ=self.environ,
         )
-        interpreter = probe(kernel.python, cwd=project.subject.parent, env={**self.environ, **kernel.env})
-        count = len(interpreter.distributions)
-        self.progress.note(f"Python {interpreter.version} with {count} packages: {kernel.python} ({kernel.source})")
+        kernel = activated(kernel, self.environ, self.progress)
+        seen = probe(kernel.python, cwd=project.subject.parent, env={**self.environ, **kernel.env})
+        interpreter = with_conda(seen, self.progress)
+        self.progress.note(
+            f"Python {interpreter.version} with {_counted(interpreter)}: {kernel.python} ({kernel.source})"
+        )
         return kernel, interpreter
+
+    def _conda(self, interpreter: Interpreter, client: IndexClient) -> CondaStage:
+        return CondaStage(
+            interpreter=interpreter,
+            config=self.project.config.conda,
+            store=project_store(self.project.root),
+            sessions=client.file_sessions,
+            environ=self.environ,
+            progress=self.progress,
+            previous=self.previous_conda,
+        )
 
     def _base(self, interpreter: Interpreter, targets: tuple[str, ...]) -> Base:
         return resolve_base(
@@ -144,7 +187,14 @@ class Survey:
         return IndexClient(settings, progress=self.progress)
 
     def _packages(
-        self, interpreter: Interpreter, base: Base, targets: tuple[str, ...], client: IndexClient, patches: Patches
+        self,
+        interpreter: Interpreter,
+        base: Base,
+        targets: tuple[str, ...],
+        client: IndexClient,
+        patches: Patches,
+        *,
+        provided: Mapping[str, Mapping[str, str]],
     ) -> tuple[tuple[Package, ...], Runner]:
         root = self.project.root
         with tempfile.TemporaryDirectory(prefix="repro-wheels-") as folder:
@@ -160,6 +210,7 @@ class Survey:
                 ),
                 built_wheels=StandIns(interpreter, scratch, client, project_store(root), self.previous).make,
                 preferred={package.name: package.version for package in self.previous.values()},
+                provided=provided,
                 store=project_store(root),
                 progress=self.progress,
             )
@@ -169,6 +220,15 @@ class Survey:
         own = lock_runner(interpreter.version, targets, base.glibc, client, abi=abi)
         together = tuple(sorted((*patches.marked(packages), *loose), key=lambda package: package.name))
         return together, Runner(__version__, runner_digest(runner_sources()), own)
+
+
+def _counted(interpreter: Interpreter) -> str:
+    """How many packages there are, conda's and the others apart."""
+    if interpreter.conda is None:
+        return count(len(interpreter.distributions), "package")
+    others = sum(one.conda is None for one in interpreter.distributions)
+    conda = count(len(interpreter.conda.records), "conda package")
+    return f"{conda} and {count(others, 'pip package')}"
 
 
 def registry_client(ca_cert: Path | None) -> Registry:

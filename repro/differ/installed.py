@@ -10,6 +10,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 from packaging.tags import parse_tag
 
+from repro.capture.conda.installed import with_conda, without_conda
 from repro.capture.config import Config
 from repro.capture.edits import Edit, find_edits
 from repro.capture.interpreter import platform_of
@@ -69,7 +70,8 @@ def find_environment(
     """
     subject = root / lock.subject.path
     kernel = resolve_kernel(subject, root, notebook=notebook, kernel=config.kernel, python=python, environ=environ)
-    interpreter = probe(kernel.python, cwd=subject.parent, env={**environ, **kernel.env})
+    probed = probe(kernel.python, cwd=subject.parent, env={**environ, **kernel.env})
+    interpreter = with_conda(probed, Silent()) if lock.conda else probed
     if python is None and _is_stray(kernel, interpreter, lock):
         raise InfrastructureError(
             f"{kernel.python} ({kernel.source}) has few of the locked packages, or none: it is another environment"
@@ -81,14 +83,17 @@ def _is_stray(kernel: Kernel, interpreter: Interpreter, lock: Lock) -> bool:
     """Whether it is a Python that was made for something else: nobody's, or that of repro itself."""
     if kernel.source != _ON_PATH and os.path.realpath(interpreter.prefix) != os.path.realpath(sys.prefix):
         return False
-    locked = {(one.name, one.version) for one in lock.packages if one.name not in _TOOLS}
-    installed = {(one.name, one.version) for one in interpreter.distributions if one.name not in _TOOLS}
+    locked = {(one.name, one.version) for one in lock.packages} | {(one.name, one.version) for one in lock.conda}
+    installed = {(one.name, one.version) for one in interpreter.distributions}
+    if interpreter.conda is not None:
+        installed |= {(one.name, one.version) for one in interpreter.conda.records}
+    locked, installed = ({pair for pair in pairs if pair[0] not in _TOOLS} for pairs in (locked, installed))
     shared = len(locked & installed)
     return bool(locked or installed) and (not shared or 2 * shared < len(locked))
 
 
 def installed_packages(interpreter: Interpreter, lock: Lock, config: Config, root: Path) -> tuple[PackageFacts, ...]:
-    """What is installed, as far as it can be compared with a lock.
+    """What is installed, as far as it can be compared with a lock; what conda's packages brought is theirs.
 
     Packages that a lock has for other platforms only, and modules that belong to no package, count as they are locked.
 
@@ -97,8 +102,9 @@ def installed_packages(interpreter: Interpreter, lock: Lock, config: Config, roo
     """
     platform = platform_of(interpreter)
     locked = {package.name: package for package in lock.packages}
-    varied = with_variants(interpreter, config.variants, Silent()).distributions
-    edits = {edit.name: edit for edit in find_edits(interpreter)}
+    wheels = without_conda(interpreter)
+    varied = with_variants(wheels, config.variants, Silent()).distributions
+    edits = {edit.name: edit for edit in find_edits(wheels)}
     looked = _Looked(locked, edits, platform, project_store(root))
     found = {one.name: looked.facts(one) for one in varied}
     foreign = platform not in lock.targets

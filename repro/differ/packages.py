@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from repro.differ.conda import conda_changes, is_direct, moves_sums
 from repro.differ.model import Change, kind_of
 from repro.differ.state import PackageFacts, State
 
@@ -9,7 +10,12 @@ _SHOWN = 12
 
 
 def package_changes(before: State, after: State) -> Iterator[Change]:
-    """Each package that is not the same, those that somebody asked for first."""
+    """Each package that is not the same: conda's BLAS first, then what somebody asked for."""
+    found = [*conda_changes(before, after), *_wheel_changes(before, after)]
+    yield from sorted(found, key=lambda one: (not moves_sums(one), not is_direct(one)))
+
+
+def _wheel_changes(before: State, after: State) -> Iterator[Change]:
     old, new = ({one.name: one for one in state.packages or ()} for state in (before, after))
     names = sorted(old.keys() | new.keys(), key=lambda name: (not _direct(old.get(name), new.get(name)), name))
     for name in names:

@@ -37,7 +37,11 @@ def _base(base: Base) -> str:
 
 def _supply(before: State, after: State) -> Iterator[Change]:
     old, new = before.lock.python, after.lock.python
-    told = {"base": "from the base image", "packed": "a packed copy of the laptop's"}
+    told = {
+        "base": "from the base image",
+        "packed": "a packed copy of the laptop's",
+        "conda": "the conda package python",
+    }
     yield from _pair("Python", "supply", told[old.supply], told[new.supply])
     if old.packed and new.packed and old.packed.sha256 != new.packed.sha256 and old.version == new.version:
         yield Change("Python", "changed", "build", old.packed.sha256.short, new.packed.sha256.short)

@@ -69,7 +69,7 @@ def settled(lock: Lock, config: Config, root: Path, environ: Mapping[str, str]) 
         policy=_policy(lock, config),
         metrics=tuple(_metrics(lock.metrics, config)),
         files=_files(lock.files, config, root),
-        environment=_environment(lock.environment, config, environ),
+        environment=_environment(lock.environment, config, environ, activation_variables(lock, config)),
         image=_image(lock.image, config.image),
         python=_python(lock.python, config),
         base=_base(lock.base, config.base),
@@ -134,10 +134,17 @@ def _files(files: tuple[LockedFile, ...], config: Config, root: Path) -> tuple[L
     return mark_mounted(placed, rules.mount)
 
 
-def _environment(environment: Environment, config: Config, environ: Mapping[str, str]) -> Environment:
-    kept = {
-        name: value for name, value in environment.variables.items() if name in _OWN_VARIABLES or name in config.env
-    }
+def activation_variables(lock: Lock, config: Config) -> Mapping[str, str]:
+    """Locked variables that activating a conda environment may have set: its scripts would have to be run to tell."""
+    variables = lock.environment.variables if lock.conda else {}
+    return {name: value for name, value in variables.items() if name not in {*_OWN_VARIABLES, *config.env}}
+
+
+def _environment(
+    environment: Environment, config: Config, environ: Mapping[str, str], active: Mapping[str, str]
+) -> Environment:
+    known = {*_OWN_VARIABLES, *config.env, *active}
+    kept = {name: value for name, value in environment.variables.items() if name in known}
     new = {name: environ.get(name, "not set here") for name in config.env if name not in kept}
     return replace(environment, threads=config.threads or environment.threads, variables={**kept, **new})
 
@@ -183,6 +190,10 @@ def _notes(lock: Lock, config: Config) -> Iterator[str]:
         yield f"cell-timeout: the lock has {policy.cell_timeout:g} s, which the settings don't say: {own}"
     if lock.subject.args and not config.args:
         yield f"arguments: the lock has {' '.join(lock.subject.args)}, which the settings don't say: {own}"
+    active = sorted(activation_variables(lock, config))
+    if active:
+        said = "set by activating the conda environment, or taken out of the settings since"
+        yield f"variables: {', '.join(active)} in the lock, which the settings don't say: {said}"
     mounted = [file.path for file in lock.files if file.mount and not matches(file.path, config.files.mount)]
     if mounted:
         yield f"mount: {', '.join(mounted[:3])} stays out of the image, which the settings don't say: {own}"

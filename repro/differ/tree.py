@@ -17,8 +17,9 @@ from repro.capture.surroundings import read_environment
 from repro.differ.contents import first_of, in_folder
 from repro.differ.hashed import hash_now
 from repro.differ.installed import Environment, find_environment, installed_packages
+from repro.differ.installed_conda import installed_conda
 from repro.differ.model import Side
-from repro.differ.settings import Settled, settled
+from repro.differ.settings import Settled, activation_variables, settled
 from repro.differ.state import PackageFacts, State
 from repro.errors import CaptureError, InfrastructureError, UsageError
 from repro.lock import Lock, LockedFile, Profile, Subject
@@ -121,7 +122,8 @@ class _Look:
         now = replace(ruled.lock, files=files.there, subject=_subject(ruled.lock.subject, notebook))
         if environment is not None:
             found = environment.interpreter
-            now = replace(now, python=replace(now.python, version=found.version, implementation=found.implementation))
+            python = replace(now.python, version=found.version, implementation=found.implementation)
+            now = replace(now, python=python, conda=installed_conda(found, self.own))
         if self.options.surroundings:
             now = self._surroundings(now, environment)
         now = replace(now, evidence=replace(now.evidence, profiles=self._profiles(now, environment)))
@@ -161,6 +163,8 @@ class _Look:
         except CaptureError as error:
             self.unknown["variables"] = f"environment, because {error.what}: {', '.join(error.problems)}"
             return lock
+        active = activation_variables(self.own, self.config)
+        now = replace(now, variables={**active, **now.variables})
         if environment is None:
             kept = {key: value for key, value in lock.environment.variables.items() if key == _IMPORTS}
             return replace(lock, environment=replace(now, variables={**now.variables, **kept}))

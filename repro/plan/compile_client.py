@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    Batch = list[tuple[str, bytes]]
+
 OPTIONS = ("-s", "-S", "-B")
 """Nothing of the user's, no site-packages, no bytecode of its own. Variables count: they are all set here."""
 VARIABLES = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
@@ -29,7 +31,11 @@ VARIABLES = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 NOT_STARTED = 127
 """As shells say that they can't start a program."""
 
-_AHEAD = 4  # sources waiting for each process
+_BATCH = 1 << 17
+"""Bytes of sources that go to a process at once: while it waits for the next, another thread may have its turn here."""
+_MOST_SOURCES = 32
+"""In a batch."""
+_AHEAD = 2  # batches waiting for each process
 _MOST_AHEAD = 32 << 20  # bytes of them
 _TAIL = 4000  # bytes of stderr worth showing
 
@@ -82,21 +88,22 @@ class Worker:
         version, _, tag = (self._answer() or b"").decode().partition(" ")
         return version, tag
 
-    def compile(self, path: str, source: bytes) -> bytes | None:
-        """The .pyc of a source that lies at `path` in the image; None when it doesn't compile.
+    def compile(self, batch: Batch) -> list[bytes | None]:
+        """The .pyc of each source of a batch; None where it doesn't compile.
 
-        Request and answer take turns, so that neither side waits for the other to read.
+        A request is read as a whole before it is answered, so that neither side waits for the other to read.
 
-        Raises WorkerError when the process ends instead.
+        Raises WorkerError when the process ends instead; its `path` is the first without an answer.
         """
-        assert self._process.stdin is not None  # noqa: S101 - for the type checker
-        name = path.encode()
+        made: list[bytes | None] = []
         try:
-            self._process.stdin.write(NUMBER.pack(len(name)) + name + NUMBER.pack(len(source)) + source)
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise self._ended() from None
-        return self._answer()
+            self._ask(batch)
+            while len(made) < len(batch):
+                made.append(self._answer())
+        except WorkerError as error:
+            error.path = batch[len(made)][0]
+            raise
+        return made
 
     def kill(self) -> None:
         """End the process at once. Whoever waits for an answer gets a WorkerError."""
@@ -110,6 +117,16 @@ class Worker:
             with contextlib.suppress(BrokenPipeError):
                 if stream is not None:
                     stream.close()
+
+    def _ask(self, batch: Batch) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - for the type checker
+        blocks = (block for path, source in batch for block in (path.encode(), source))
+        parts = (part for block in blocks for part in (NUMBER.pack(len(block)), block))
+        try:
+            self._process.stdin.write(b"".join((NUMBER.pack(len(batch)), *parts)))
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._ended() from None
 
     def _answer(self) -> bytes | None:
         (size,) = NUMBER.unpack(self._read(NUMBER.size))
@@ -174,21 +191,17 @@ class Workers:
 
         Sources are taken only a few ahead. Raises WorkerError.
         """
-        waiting: deque[tuple[str, int, Future[bytes | None]]] = deque()
-        for path, source in sources:
-            waiting.append((path, len(source), self._threads.submit(self._one, path, source)))
-            if len(waiting) > _AHEAD * self._count or sum(size for _, size, _ in waiting) > _MOST_AHEAD:
-                yield _result(waiting)
+        waiting: deque[tuple[Batch, Future[list[bytes | None]]]] = deque()
+        for batch in _batches(sources):
+            waiting.append((batch, self._threads.submit(self._one, batch)))
+            if len(waiting) > _AHEAD * self._count or sum(_size(batch) for batch, _ in waiting) > _MOST_AHEAD:
+                yield from _results(waiting)
         while waiting:
-            yield _result(waiting)
+            yield from _results(waiting)
 
-    def _one(self, path: str, source: bytes) -> bytes | None:
+    def _one(self, batch: Batch) -> list[bytes | None]:
         worker = self._worker()
-        try:
-            made = worker.compile(path, source)
-        except WorkerError as error:
-            error.path = path
-            raise
+        made = worker.compile(batch)
         self._give_back(worker)
         return made
 
@@ -215,6 +228,23 @@ class Workers:
             self._idle.append(worker)
 
 
-def _result(waiting: deque[tuple[str, int, Future[bytes | None]]]) -> tuple[str, bytes | None]:
-    path, _, future = waiting.popleft()
-    return path, future.result()
+def _batches(sources: Iterable[tuple[str, bytes]]) -> Iterator[Batch]:
+    """Sources in as few batches as may be; none is waited for where there are enough."""
+    batch: Batch = []
+    for path, source in sources:
+        batch.append((path, source))
+        if len(batch) == _MOST_SOURCES or _size(batch) >= _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _size(batch: Batch) -> int:
+    return sum(len(source) for _, source in batch)
+
+
+def _results(waiting: deque[tuple[Batch, Future[list[bytes | None]]]]) -> Iterator[tuple[str, bytes | None]]:
+    batch, future = waiting.popleft()
+    made = future.result()
+    yield from ((path, made[number]) for number, (path, _) in enumerate(batch))

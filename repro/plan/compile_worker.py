@@ -1,8 +1,8 @@
 """Compiles sources to canonical bytecode: run by an image's own interpreter and fed through a pipe by `compile_client`.
 
-Standard library only, Python 3.8 to 3.14. What `marshal` writes depends on reference counts, on what is interned and on
-hash seeds, hence on all that the process did before (https://github.com/python/cpython/issues/78274). So its output is
-read back as plain values, and written again by rules that know nothing but those values.
+Standard library only, Python 3.8 to 3.14. What `marshal` writes depends on what is interned, on reference counts and on
+hash seeds, hence on all that the process did before (https://github.com/python/cpython/issues/78274). Where it may
+show, its output is read back as plain values, and written again by rules that know nothing but those values.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from types import CodeType
 
 TYPE_CHECKING = False  # importing that takes a third of the time to start
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import BinaryIO
 
     Node = bytes | tuple[bytes, tuple[int, ...]]
@@ -59,6 +60,13 @@ _plain_parts = attrgetter(
     )
 )
 """Of a code object: all but the constants."""
+_UNDERSTOOD = (3, 11, 2) <= sys.version_info[:3] < (3, 14) and "t" not in getattr(sys, "abiflags", "")
+"""Whether it is known how the past shows: these sort sets, and number every string that is interned."""
+_SINGLES = frozenset(map(sys.intern, ("", *map(chr, range(256)))))
+"""Strings of which there is but one ever: whether anybody has interned them would show."""
+_names = attrgetter("co_names", "co_varnames", "co_cellvars", "co_freevars")
+_more_names = attrgetter("co_name", "co_filename", *(["co_qualname"] if sys.version_info >= (3, 12) else []))
+"""Of a code object: texts that may be interned whatever they look like."""
 
 
 class UnknownFormatError(Exception):
@@ -236,19 +244,66 @@ def bytecode(path: str, source: bytes, layout: Layout) -> bytes | None:
     from importlib.util import MAGIC_NUMBER, source_hash  # noqa: PLC0415 - dear, and refusing doesn't need it
 
     try:
-        code = compile(source, path, "exec", dont_inherit=True)
+        place = path.encode("utf-8").decode("utf-8")  # nobody has interned this one
+        code = compile(source, place, "exec", dont_inherit=True)
     except MemoryError:  # the parser says so of a source that is too deep, too
         bytes(_ROOM + _ROOM_PER_BYTE * len(source))  # raises it again where there isn't what compiling may take
         return None
     except (SyntaxError, ValueError, OverflowError, RecursionError):
         return None
     try:
-        written = canonical(marshal.dumps(code), layout)
+        written = marshal.dumps(code)
+        if not (_UNDERSTOOD and _Parts(code).decided()):
+            written = canonical(written, layout)
+            _check(written, code)
     except (ValueError, OverflowError, RecursionError):
         return None
-    if not same(marshal.loads(written), code):  # noqa: S302 - written here
-        raise UnknownFormatError(f"what was written for {path} doesn't read back as what was compiled")
     return MAGIC_NUMBER + _UNCHECKED_HASH + source_hash(source) + written
+
+
+def _check(written: bytes, code: CodeType) -> None:
+    if not same(marshal.loads(written), code):  # noqa: S302 - written here
+        msg = f"what was written for {code.co_filename} doesn't read back as what was compiled"
+        raise UnknownFormatError(msg)
+
+
+class _Parts:
+    """What in code that was just compiled may show what the process did before, where `_UNDERSTOOD`.
+
+    Then it matters only which equal parts are one object. The compiler decides, and knows nothing but the source, with
+    two exceptions (Objects/codeobject.c): a name is replaced by an equal one that somebody has interned, a constant
+    only when it looks like a name; and a set in which anything was replaced is made anew, for each function.
+    """
+
+    def __init__(self, code: CodeType) -> None:
+        self._names: set[str] = set()
+        self._texts: set[str] = set()
+        self._sets: list[frozenset[object]] = []
+        self._add_code(code)
+
+    def decided(self) -> bool:
+        """Whether neither exception can make a difference: an equal set elsewhere, a constant that is a name too."""
+        return len(set(self._sets)) == len(self._sets) and all(map(_always_interned, self._names & self._texts))
+
+    def _add_code(self, code: CodeType) -> None:
+        self._names.update(_more_names(code), *_names(code))
+        self._add(code.co_consts)
+
+    def _add(self, values: Iterable[object]) -> None:
+        for value in values:
+            if isinstance(value, str):
+                self._texts.add(value)
+            elif isinstance(value, CodeType):
+                self._add_code(value)
+            elif isinstance(value, (tuple, frozenset)):
+                self._add(value)
+                if isinstance(value, frozenset):
+                    self._sets.append(value)
+
+
+def _always_interned(text: str) -> bool:
+    """Whether the compiler interns a text wherever it stands."""
+    return text in _SINGLES or (text.isascii() and text.replace("_", "0").isalnum())
 
 
 def same(one: object, other: object) -> bool:
@@ -266,14 +321,19 @@ def same(one: object, other: object) -> bool:
 
 
 def serve(requests: BinaryIO, answers: BinaryIO, layout: Layout) -> None:
-    """Answer requests until there are no more: a path and a source each, each after its length."""
-    while (path := _read_block(requests)) is not None:
-        source = _read_block(requests)
-        if source is None:
-            return
-        made = bytecode(path.decode("utf-8"), source, layout)
-        answers.write(NUMBER.pack(NO_BYTECODE) if made is None else NUMBER.pack(len(made)) + made)
-        answers.flush()
+    """Answer requests until there are no more: how many sources, then a path and a source each, each after its length.
+
+    A request is read as a whole first. Answers go out one by one, so that it shows which source there is none for.
+    """
+    while (size := requests.read(NUMBER.size)) and len(size) == NUMBER.size:
+        (count,) = NUMBER.unpack(size)
+        batch = [(_read_block(requests), _read_block(requests)) for _ in range(count)]
+        for path, source in batch:
+            if path is None or source is None:
+                return
+            made = bytecode(path.decode("utf-8"), source, layout)
+            answers.write(NUMBER.pack(NO_BYTECODE) if made is None else NUMBER.pack(len(made)) + made)
+            answers.flush()
 
 
 def _read_block(stream: BinaryIO) -> bytes | None:

@@ -10,6 +10,7 @@ from repro.plan import conda, layout
 from repro.plan.model import (
     Compile,
     CondaLink,
+    CondaScripts,
     Content,
     Deb,
     Directory,
@@ -59,6 +60,7 @@ def environment(lock: Lock, python: PurePosixPath) -> Layer:
     """The empty environment, and the places that runs write to."""
     items: list[Item] = [
         *(() if lock.python.supply == "conda" else _virtual_environment(lock, python)),
+        *((InlineFile(b"", layout.ENVIRONMENT / "conda-meta" / "history"),) if lock.conda else ()),
         Directory(layout.WORK, 0o1777),
         Directory(layout.OUT, 0o1777),
     ]
@@ -88,7 +90,16 @@ def packages(lock: Lock, target: str) -> list[Layer]:
     both: list[CondaLink | Wheel] = [*linked, *wheels]
     large = sorted((item for item in both if _size(item) >= LARGE), key=lambda item: (-_size(item), _order(item)))
     alone = large[:MOST_LARGE]
-    return [*_grouped("conda", linked, alone), *_grouped("wheel", wheels, alone)]
+    return [*_grouped("conda", linked, alone), *scripts(lock, target), *_grouped("wheel", wheels, alone)]
+
+
+def scripts(lock: Lock, target: str) -> list[Layer]:
+    """What post-link scripts leave that are run: in a layer of its own, over the packages of conda and below wheels."""
+    links = conda.scripted(lock, target)
+    if not links:
+        return []
+    comment = f"what post-link scripts leave of {' '.join(link.package.label for link in links)}"
+    return [Layer(conda.SCRIPTS, comment, (CondaScripts(links),))]
 
 
 def _grouped(kind: str, items: Iterable[CondaLink | Wheel], alone: Collection[CondaLink | Wheel]) -> Iterator[Layer]:

@@ -105,6 +105,17 @@ class CondaLink:
 
 
 @dataclass(frozen=True, slots=True)
+class CondaScripts:
+    """What post-link scripts of conda packages add to `ENVIRONMENT` and change there.
+
+    Attributes:
+        links: The packages whose scripts are run, each after those that it depends on.
+    """
+
+    links: tuple[CondaLink, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Compile:
     """Bytecode of modules that a package, or the packed interpreter, brings; unchecked hash-based (PEP 552).
 
@@ -117,7 +128,7 @@ class Compile:
     modules: tuple[str, ...] | None
 
 
-Item = Wheel | ProjectFile | InlineFile | Directory | Link | Unpack | Deb | CondaLink | Compile
+Item = Wheel | ProjectFile | InlineFile | Directory | Link | Unpack | Deb | CondaLink | CondaScripts | Compile
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from repro.conda.credentials import with_own_credentials
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError
 from repro.http import Session
@@ -43,7 +44,8 @@ class LockedSupplies:
         self._found = dict(files)
         self._objects = objects
         self._cache = cache
-        self._sessions = sessions
+        links = any(isinstance(item, CondaLink) for layer in plan.layers for item in layer.items)
+        self._sessions = with_own_credentials(sessions) if links else sessions
         self._progress = progress
 
     def bring(self, digests: Collection[Digest]) -> Artifacts:

@@ -47,6 +47,15 @@ def test_fresh_installs_have_no_edits_whatever_is_made_beside_them(venv: Venv) -
     assert edits(venv.interpreter()) == edits(venv.interpreter(), "plain-thing", "flit-thing") == {}
 
 
+def test_bytecode_that_a_wheel_brought_may_be_compiled_anew(venv: Venv) -> None:
+    path = "plain_thing/__pycache__/__init__.cpython-311.pyc"
+    record = site(venv) / "plain_thing-2.0.dist-info" / "RECORD"
+    text = record.read_text(encoding="utf-8")
+    changed(record, f"{text}{path},sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n")
+    write(site(venv), {path: "compiled by pip"})
+    assert edits(venv.interpreter()) == edits(venv.interpreter(), "plain-thing") == {}
+
+
 def test_every_edited_and_every_missing_file_is_named(venv: Venv) -> None:
     changed(site(venv) / "plain_thing" / "data.csv", "a,b\n1,3\n")
     changed(site(venv) / "plain_thing" / "__init__.py", "def main():\n    print('PLAIN')\n")

@@ -114,6 +114,7 @@ UNNAMED = {
     *(f"runner.packages.0.files.0.{name}" for name in ("name", "sha256", "size", "url", "targets")),
     *(f"runner.packages.0.{name}" for name in ("origin", "source", "requested", "patched")),
     *(f"system.0.{name}" for name in ("architecture", "url", "size", "reason")),
+    *(f"conda.0.{name}" for name in ("subdir", "file", "url", "size", "md5", "depends")),
     *(f"evidence.profiles.0.{name}" for name in ("path", "rows")),
     *(f"evidence.profiles.0.columns.0.{name}" for name in ("name", "type", "nulls", "distinct", "quantiles")),
 }

@@ -44,8 +44,11 @@ def command(*args: str | Path) -> list[str]:
 
 
 def _environ(more: Mapping[str, str] | None) -> dict[str, str]:
-    """The variables of a person who has no environment active and no kernels registered."""
-    theirs = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "CONDA_PREFIX"}}
+    """The variables of a person who has no environment active, no kernels registered, and no BLAS tuned."""
+    active = {"VIRTUAL_ENV", "CONDA_PREFIX"}
+    theirs = {
+        name: value for name, value in os.environ.items() if name not in active and not name.startswith("OPENBLAS_")
+    }
     return {**theirs, "JUPYTER_DATA_DIR": os.devnull, **(more or {})}
 
 

@@ -105,17 +105,27 @@ def test_it_runs_in_the_images_own_python_too(version: str, tmp_path: Path) -> N
 def test_sources_are_taken_only_a_few_ahead() -> None:
     taken = 0
 
-    def endless() -> Iterator[tuple[str, bytes]]:
+    def endless(source: bytes) -> Iterator[tuple[str, bytes]]:
         nonlocal taken
         for number in itertools.count():
             taken += 1
-            yield f"/{number}.py", SMALL
+            yield f"/{number}.py", source
 
     with workers() as found:
-        results = found.compile(endless())
-        for done in range(1, 60):
-            next(results)
-            assert taken <= done + 10
+        for source, ahead in ((SMALL, 300), (b"#" * 200_000 + b"\n", 10)):
+            taken = 0
+            results = found.compile(endless(source))
+            for done in range(1, 60):
+                next(results)
+                assert taken <= done + ahead
+
+
+def test_the_last_sources_are_not_waited_for() -> None:
+    """Fewer than go to a process at once."""
+    with workers() as found:
+        for count in (0, 1, 31, 32, 33, 65):
+            sources = [(f"/{number}.py", SMALL) for number in range(count)]
+            assert [path for path, data in found.compile(sources) if data] == [path for path, _ in sources]
 
 
 def test_what_does_not_compile_is_told_and_others_still_are() -> None:
@@ -218,12 +228,12 @@ def test_processes_end_with_the_block_even_when_they_are_busy(noted: Path) -> No
     """The first ends once there is a second, which never answers."""
     folder = noted.parent / "pids"
     busy = (
-        "import time\nwhile b'/0.py' not in sys.stdin.buffer.read(9): time.sleep(600)\n"
+        "import time\nwhile b'/0.py' not in sys.stdin.buffer.read(13): time.sleep(600)\n"
         f"while len(os.listdir({str(folder)!r})) < 2: time.sleep(0.01)\nos._exit(3)\n"
     )
     noted.write_text(noted.read_text().partition("runpy.run_path")[0] + GREETING + busy)
     with workers(script=noted) as found, pytest.raises(WorkerError) as caught:
-        list(found.compile([(f"/{number}.py", SMALL) for number in range(20)]))
+        list(found.compile([(f"/{number}.py", SMALL * 100_000) for number in range(20)]))
     assert caught.value.code == 3
     assert len(pids(noted)) == 2
     assert alive(noted) == []

@@ -80,6 +80,9 @@ def exact(value: Any) -> Any:
 @pytest.mark.parametrize("path", sources())
 def test_it_means_the_same(path: str) -> None:
     code = compile(sources()[path], path, "exec", dont_inherit=True)
+    made = bytecode(path, sources()[path], LAYOUT)
+    assert made is not None
+    assert exact(marshal.loads(made[16:])) == exact(code)
     made = canonical(marshal.dumps(code), LAYOUT)
     assert exact(marshal.loads(made)) == exact(code)
     assert canonical(made, LAYOUT) == made
@@ -217,17 +220,40 @@ spec.loader.exec_module(worker)
 kept = [__import__(name) for name in sys.argv[2:]]
 kept += [sys.intern(chr(n)) for n in range(256)] + [sys.intern(chr(n) + chr(m)) for n in range(127) for m in range(127)]
 layout = worker.code_layout(sys.implementation.name, sys.version_info[:3])
+jobs = json.load(sys.stdin)
+def intern(value):
+    if isinstance(value, str):
+        kept.append(sys.intern((value + " ")[:-1]))  # a copy: the compiler's own are as they are
+    elif isinstance(value, (tuple, frozenset)):
+        list(map(intern, value))
+    elif isinstance(value, type(intern.__code__)):
+        list(map(intern, (value.co_consts, value.co_names, value.co_varnames, getattr(value, "co_qualname", ""))))
+for path, source in jobs:
+    kept += [sys.intern(path), compile(source, path, "exec", dont_inherit=True)]
+    intern(kept[-1])
 made = {}
-for path, source in json.load(sys.stdin):
+for path, source in jobs:
     data = worker.bytecode(path, source.encode(), layout)
     assert worker.same(marshal.loads(data[16:]), compile(source, path, "exec", dont_inherit=True)), path
-    assert worker.canonical(data[16:], layout) == data[16:], path
     made[path] = data.hex()
 json.dump(made, sys.stdout)
 """
-"""Compiles in a process that has a past: many imported modules, and every short string interned."""
+"""Compiles in a process that has a past: many imported modules, every text of the sources interned, and code kept."""
 
 PAST = ("asyncio", "ctypes", "email.message", "http.client", "logging.config", "pydoc", "sqlite3", "unittest.mock")
+SETS = """
+def one(a):
+    return a in {"passthrough", "drop"}, a in {"y z", "w"}
+def other(a):
+    return a in {"drop", "passthrough"}, a in {"passthrough", "w"}
+"""
+INNER = """
+import os.path
+def outer(naïve):
+    class Inner:
+        "Its qualified name is a constant, too."
+    return Inner, "os.path", "naïve", "<lambda>", lambda: "<module>"
+"""
 PLAIN = AWKWARD.replace("(a, /, b", "(a, b").replace('"\\ud800", ', "")
 NAMES = (*SAMPLE, "ast", "ctypes/__init__", "difflib", "optparse", "textwrap", "shutil", "zipfile")
 
@@ -238,7 +264,8 @@ def test_any_order_and_any_past_give_the_same_bytes(version: str) -> None:
     program = interpreters()[version]
     stdlib = Path(ask(program, "import sysconfig; print(sysconfig.get_path('stdlib'))"))
     found = {f"/{name}.py": stdlib / f"{name}.py" for name in NAMES if (stdlib / f"{name}.py").is_file()}
-    jobs = [("/awkward.py", PLAIN), *((path, place.read_text("utf-8")) for path, place in found.items())]
+    jobs = [("/awkward.py", PLAIN), ("/sets.py", SETS), ("/inner.py", INNER)]
+    jobs += [(path, place.read_text("utf-8")) for path, place in found.items()]
     by_two = by_workers(program, jobs, 2)
     assert len(by_two) > 8
     assert all(by_two.values())

@@ -10,12 +10,20 @@ import sys
 import sysconfig
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 from repro_oci import image_python
-from repro_oci.image_python import CannotCompileError, Command, base_python, check_machine, packed_python
+from repro_oci.image_python import (
+    CannotCompileError,
+    Command,
+    base_python,
+    check_machine,
+    linked_python,
+    packed_python,
+)
+from repro_oci.items import tar_entries
 
 from repro.capture.interpreter import PackedInterpreter, pack_interpreter
 from repro.capture.probe import probe
@@ -23,9 +31,11 @@ from repro.digest import Digest
 from repro.engines import DockerEngine, ImageInfo
 from repro.errors import IntegrityError
 from repro.lock import Base
+from repro.oci.entry import Entry
 from repro.oci.image import Image
 from repro.oci.shelf import Shelf
 from repro.oci.streams import open_plain
+from repro.plan import Content
 from repro.progress import Silent
 from repro.registry import Registry
 from repro.store import artifact_cache
@@ -306,6 +316,26 @@ def test_a_packed_interpreter_runs_from_the_cache(packed: PackedInterpreter, tmp
     assert prefix.startswith(str(tmp_path))
     assert module.startswith(prefix)
     assert packed_python(tmp_path / "no longer needed", packed.packed.sha256, MINOR, tmp_path) == command
+
+
+def test_a_linked_interpreter_runs_from_the_cache(packed: PackedInterpreter, tmp_path: Path) -> None:
+    """Conda's Python is its package's files below the environment, hard links among them."""
+    content = Content(packed.packed.sha256, packed.packed.size, "python")
+    entries = [
+        replace(entry, path=entry.path.replace("opt/python", "opt/env", 1))
+        for entry in tar_entries(packed.path, content)
+        if entry.path.startswith("opt/python/")
+    ]
+    program = f"opt/env/bin/python{MINOR}"
+    entries.append(Entry("opt/env/bin/a-python", "hardlink", 0o755, target=program))
+    command = linked_python(lambda: entries, "key", MINOR, tmp_path)
+    version, prefix, _ = output(command, WHO).split()
+    assert version == sys.version.split()[0]
+    assert prefix == str(Path(command.argv[0]).parents[1])
+    assert Path(command.argv[0]).samefile(Path(command.argv[0]).with_name("a-python"))
+    assert linked_python(list, "key", MINOR, tmp_path) == command
+    with pytest.raises(CannotCompileError, match="conda's Python"):
+        linked_python(list, "other", MINOR, tmp_path)
 
 
 def test_a_packed_interpreter_for_something_else_is_refused(packed: PackedInterpreter, tmp_path: Path) -> None:

@@ -8,15 +8,18 @@ import pytest
 from repro_oci import keys
 
 from repro.digest import Digest
+from repro.lock import CondaPatch
 from repro.oci import encodings
 from repro.plan import (
     BuildPlan,
     Compile,
+    CondaLink,
     Content,
     Deb,
     Directory,
     InlineFile,
     Item,
+    Layer,
     Link,
     ProjectFile,
     Unpack,
@@ -24,19 +27,25 @@ from repro.plan import (
     layout,
 )
 from tests.builders import projects
-from tests.lock.samples import package, system_package
+from tests.lock.samples import conda_package, package, system_package
 
 BASE, OTHER = Digest.of(b"base"), Digest.of(b"other")
 CONTENT = Content(Digest.of(b"x"), 1, "x")
 PLACE = PurePosixPath("/opt/x")
 WHEEL = Wheel("numpy", "1.0", package("numpy").files[0], layout.ENVIRONMENT)
 DEB = Deb(system_package("libgomp1"))
+CONDA = CondaLink(conda_package("numpy"), "lib/python3.11/site-packages")
+PATCH = CondaPatch("etc/numpy.conf", OTHER, 1)
 LABELLED = replace(CONTENT, label="called otherwise")
 
 
 @pytest.fixture
 def plan(wheels: dict[str, Path]) -> BuildPlan:
     return projects.plan_of(projects.make_lock(projects.NO_IMAGE, projects.package(wheels["installer"])))
+
+
+def conda(**changes: object) -> CondaLink:
+    return replace(CONDA, package=replace(CONDA.package, **changes))  # type: ignore[arg-type]
 
 
 def key(plan: BuildPlan, item: Item, base: Digest = BASE) -> str:
@@ -58,6 +67,18 @@ def key(plan: BuildPlan, item: Item, base: Digest = BASE) -> str:
         (Unpack(CONTENT), Unpack(replace(CONTENT, sha256=OTHER))),
         (DEB, Deb(replace(DEB.package, skip_scripts=True))),
         (DEB, Deb(replace(DEB.package, sha256=OTHER))),
+        (CONDA, conda(sha256=OTHER)),
+        (CONDA, conda(url="https://mirror.example.org/x")),  # the record in the image has it
+        (CONDA, conda(channel="other")),
+        (CONDA, conda(md5="0" * 32)),
+        (CONDA, conda(depends=("python",))),
+        (CONDA, conda(requested=True)),
+        (CONDA, conda(without=("bin/f2py",))),
+        (CONDA, conda(patched=(PATCH,))),
+        (conda(patched=(PATCH,)), conda(patched=(replace(PATCH, executable=True),))),
+        (CONDA, conda(scripts="skip")),
+        (CONDA, replace(CONDA, site_packages=None)),
+        (Compile(CONDA, None), Compile(conda(sha256=OTHER), None)),
         (Compile(WHEEL, None), Compile(WHEEL, ("numpy",))),
         (Compile(WHEEL, ("numpy",)), Compile(WHEEL, ("numpy", "numpy.linalg"))),
         (Compile(WHEEL, None), WHEEL),
@@ -73,6 +94,7 @@ def test_other_inputs_other_key(plan: BuildPlan, one: Item, other: Item) -> None
         (ProjectFile(CONTENT, PLACE, 0o644), ProjectFile(LABELLED, PLACE, 0o644)),
         (Unpack(CONTENT), Unpack(LABELLED)),
         (WHEEL, replace(WHEEL, file=replace(WHEEL.file, url="https://mirror.example.org/x"))),
+        (CONDA, conda(captured="1.25.0 py311h0_0")),
     ],
 )
 def test_where_it_comes_from_and_what_it_is_called_for_people_does_not_count(
@@ -96,6 +118,31 @@ def test_another_format_shares_nothing(plan: BuildPlan, module: ModuleType, monk
     before = key(plan, WHEEL)
     monkeypatch.setattr(module, "FORMAT", 99)
     assert key(plan, WHEEL) != before
+
+
+def test_another_way_to_link_conda_packages_counts_for_those_alone(
+    plan: BuildPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = key(plan, CONDA), key(plan, WHEEL)
+    monkeypatch.setattr(keys, "CONDA_FORMAT", 99)
+    assert (key(plan, CONDA) != before[0], key(plan, WHEEL) == before[1]) == (True, True)
+
+
+def test_a_conda_python_counts_for_what_it_compiles(plan: BuildPlan) -> None:
+    compiled = Compile(WHEEL, None)
+
+    def with_python(build: str) -> BuildPlan:
+        link = CondaLink(conda_package("python", "3.11.2", build), "lib/python3.11/site-packages")
+        layers = (Layer("interpreter", "", (link,)), *plan.layers)
+        return replace(plan, python=layout.ENVIRONMENT / "bin" / "python3.11", layers=layers)
+
+    found = {
+        key(plan, compiled),
+        key(with_python("h1_0_cpython"), compiled),
+        key(with_python("h2_0_cpython"), compiled),
+    }
+    assert len(found) == 3
+    assert key(with_python("h1_0_cpython"), compiled) == key(with_python("h1_0_cpython"), compiled, OTHER)
 
 
 def test_the_number_in_the_lock_moves_with_the_codecs() -> None:

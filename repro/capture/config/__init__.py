@@ -6,6 +6,7 @@ The format is described in docs/formats/config.md.
 from repro.capture.config.load import MARKERS, load_config, project_root
 from repro.capture.config.model import (
     DEFAULT_TIMEOUT,
+    CondaConfig,
     Config,
     FileRules,
     IndexConfig,
@@ -18,6 +19,7 @@ from repro.capture.config.tables import parse_memory
 __all__ = [
     "DEFAULT_TIMEOUT",
     "MARKERS",
+    "CondaConfig",
     "Config",
     "FileRules",
     "IndexConfig",

@@ -88,6 +88,19 @@ class SystemConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CondaConfig:
+    """What the project says of its conda packages.
+
+    Attributes:
+        skip_scripts: Packages whose pre-link and post-link scripts may be left out.
+        may_differ: Packages whose version may be another on another platform than the laptop's.
+    """
+
+    skip_scripts: tuple[str, ...] = ()
+    may_differ: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A project's settings. Attributes follow the tables of repro.toml.
 
@@ -115,6 +128,7 @@ class Config:
     memory: int | None = None
     image: ImageOptions = field(default_factory=ImageOptions)
     system: SystemConfig = field(default_factory=SystemConfig)
+    conda: CondaConfig = field(default_factory=CondaConfig)
     sources: dict[str, str] = field(default_factory=dict)
     allow_patched: tuple[str, ...] = ()
     allow_loose: tuple[str, ...] = ()

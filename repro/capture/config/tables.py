@@ -4,6 +4,7 @@ import re
 
 from repro.capture.config.model import (
     DEFAULT_TIMEOUT,
+    CondaConfig,
     Config,
     FileRules,
     IndexConfig,
@@ -17,6 +18,7 @@ from repro.lock.table import DEBIAN_NAME, DEBIAN_VERSION, Table
 from repro.profiles import ProfileLimits
 from repro.sources import read_entries
 
+CONDA_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 _SIZE = re.compile(r"(?P<number>[0-9]{1,15}(\.[0-9]{1,15})?)(?P<unit>[kKmMgGtT]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -52,6 +54,7 @@ def read_config(table: Table) -> Config:
         memory=_size(limits, "memory"),
         image=_image(_section(table, "image")),
         system=_system(_section(table, "system")),
+        conda=_conda(_section(table, "conda")),
         sources=read_entries(_section(table, "sources")),
         allow_patched=packages.texts("allow-patched", required=False),
         allow_loose=packages.texts("allow-loose", required=False),
@@ -149,6 +152,18 @@ def _debian_packages(table: Table, key: str, wanted: str, *, versions: bool) -> 
             table.fault(f"{key}[{number}]", f"comes twice: {name!r}")
         seen.add(name)
     return texts
+
+
+def _conda(table: Table) -> CondaConfig:
+    return CondaConfig(_conda_names(table, "skip-scripts"), _conda_names(table, "may-differ"))
+
+
+def _conda_names(table: Table, key: str) -> tuple[str, ...]:
+    names = table.texts(key, required=False)
+    for number, name in enumerate(names):
+        if not CONDA_NAME.fullmatch(name):
+            table.fault(f"{key}[{number}]", f"must be the name of a conda package, not {name!r}")
+    return names
 
 
 def _size(table: Table, key: str) -> int | None:

@@ -4,17 +4,22 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from repro.capture.drift.compare import Comparison
+from repro.capture.drift.conda_names import by_project, requirements_of_conda, with_projects
 from repro.capture.drift.files import read_declarations
-from repro.capture.drift.model import Drift
+from repro.capture.drift.model import Drift, Variables
 from repro.capture.drift.undeclared import requirements_of, undeclared
 from repro.capture.model import Interpreter
 from repro.capture.packages.markers import laptop_environment
+from repro.conda.environment import is_conda, read_prefix
+from repro.conda.records import Record
+from repro.errors import CaptureError
 
 __all__ = ["Drift", "drift", "drift_warnings"]
 
 _MOST = 6
 _INTRODUCTIONS = {
     "version": "another version is installed than it declares",
+    "build": "another build is installed than it declares",
     "source": "installed from elsewhere than it declares",
     "missing": "declared but not installed",
     "undeclared": "the run imported what no file declares, so that it works by accident",
@@ -35,15 +40,28 @@ def drift(
         sources: The text of code cells, scripts and local modules, to tell what is imported directly.
     """
     environment = laptop_environment(interpreter)
-    declarations = read_declarations(root, {name: str(value) for name, value in environment.items()})
+    variables: Variables = {name: str(value) for name, value in environment.items()}
+    declarations = read_declarations(root, variables, interpreter.prefix)
+    conda = _conda(interpreter) if declarations.declared else {}
     installed = {one.name for one in interpreter.distributions}
-    used = {name: modules for name, modules in imported.items() if name in installed}
-    found = [*declarations.unreadable, *Comparison(declarations, interpreter, used or None).drifts()]
+    used = {name: modules for name, modules in by_project(imported, conda).items() if name in installed}
+    found = [*declarations.unreadable, *Comparison(declarations, interpreter, used or None, conda or None).drifts()]
     if declarations.declared and used:
         own = {one.name for one in interpreter.distributions if one.source_tree and one.source_tree.resolve() == root}
         requires = requirements_of(interpreter)
-        found += undeclared(declarations.declared, used, requires=requires, sources=sources, own=own)
+        for name, needs in requirements_of_conda(conda.values()).items():
+            requires.setdefault(name, set()).update(needs)
+        declared = with_projects(declarations.declared, conda)
+        found += undeclared(declared, used, requires=requires, sources=sources, own=own)
     return tuple(found)
+
+
+def _conda(interpreter: Interpreter) -> Mapping[str, Record]:
+    """The environment's conda packages by name; damaged records are for whoever locks them to refuse."""
+    try:
+        return read_prefix(interpreter.prefix).named if is_conda(interpreter.prefix) else {}
+    except CaptureError:
+        return {}
 
 
 def drift_warnings(drifts: Iterable[Drift]) -> tuple[str, ...]:

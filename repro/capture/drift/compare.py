@@ -1,12 +1,15 @@
 """Declared packages against installed ones. Pure."""
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from packaging.version import InvalidVersion, Version
 
 from repro.capture.drift.files import Declarations
-from repro.capture.drift.model import PYTHON, Declared, Drift, Kind, Level
+from repro.capture.drift.model import PYTHON, CondaSpec, Declared, Drift, Installed, Kind, Level
+from repro.capture.drift.versions import conda_holds
 from repro.capture.model import Distribution, Interpreter
 
 _SHOWN = 12
@@ -20,11 +23,13 @@ class Comparison:
         declarations: What the project's files say.
         interpreter: What is installed.
         imported: Packages that the run imported from; None when nothing was run, and all count.
+        conda: Conda packages that are there, by name; None where conda installed nothing.
     """
 
     declarations: Declarations
     interpreter: Interpreter
     imported: Collection[str] | None
+    conda: Mapping[str, Installed] | None = None
 
     def drifts(self) -> Iterator[Drift]:
         """Each difference, file by file in the order of the files, each once."""
@@ -39,16 +44,33 @@ class Comparison:
                     yield drift
 
     def _of(self, one: Declared, found: Distribution | None, trees: Collection[object]) -> Iterator[Drift]:
-        if one.name == PYTHON:
+        if one.conda is not None and self.conda is not None:
+            yield from self._conda(one, one.conda, self.conda.get(one.conda.name), found)
+        elif one.name == PYTHON:
             yield from self._version(one, self.interpreter.version, "Python")
         elif one.tree is not None:
             yield from self._tree(one, found, trees)
         elif found is not None:
             yield from self._version(one, found.version, one.name)
             yield from self._commit(one, found)
-        elif one.wanted and one.name:
-            what = f"{one.name}{_wish(one)} is declared but not installed"
-            yield self._drift("missing", one, what, f"{one.name}{_wish(one)}")
+        elif one.wanted and one.name and one.conda is None:  # conda's packages needn't be Python's, nor so called
+            yield self._missing(one, one.name)
+
+    def _conda(
+        self, one: Declared, spec: CondaSpec, there: Installed | None, found: Distribution | None
+    ) -> Iterator[Drift]:
+        """A conda package against the one of that name, else against what pip installed in its place."""
+        if there is None:
+            if found is not None:
+                yield from self._version(one, found.version, one.name)
+            elif one.wanted:
+                yield self._missing(one, spec.name)
+        elif not conda_holds(spec.version, there.version):
+            yield self._other("version", one, spec.name, one.said, there.version)
+        elif spec.build and not fnmatchcase(there.build, spec.build):
+            between = " " if one.said.startswith(("<", ">", "!")) else "="
+            declared = f"{one.said}{between}{spec.build}" if one.said else f"build {spec.build}"
+            yield self._other("build", one, spec.name, declared, f"{there.version}={there.build}")
 
     def _version(self, one: Declared, version: str, label: str) -> Iterator[Drift]:
         try:
@@ -56,8 +78,7 @@ class Comparison:
         except InvalidVersion:
             return
         if not any(allowed.contains(exact, prereleases=True) for allowed in one.specifiers):
-            brief = f"{label} (declared {one.said}, installed {version})"
-            yield self._drift("version", one, f"{label} {one.said} is declared, {version} is installed", brief)
+            yield self._other("version", one, label, one.said, version)
 
     def _commit(self, one: Declared, found: Distribution) -> Iterator[Drift]:
         info = (found.direct_url or {}).get("vcs_info")
@@ -79,9 +100,22 @@ class Comparison:
         else:
             yield self._drift("missing", one, f"{label} is declared as editable but not installed so", label)
 
+    def _missing(self, one: Declared, label: str) -> Drift:
+        return self._drift("missing", one, f"{label}{_wish(one)} is declared but not installed", f"{label}{_wish(one)}")
+
+    def _other(self, kind: Kind, one: Declared, label: str, declared: str, installed: str) -> Drift:
+        what = f"{label} {declared} is declared, {installed} is installed"
+        return self._drift(kind, one, what, f"{label} (declared {declared}, installed {installed})")
+
+    def _used(self, one: Declared) -> bool:
+        """Whether the run may depend on it: on a conda package, such as a BLAS, also when it is no Python package."""
+        if self.imported is None or one.name in {"", PYTHON} or one.name in self.imported:
+            return True
+        there = self.conda.get(one.conda.name) if self.conda is not None and one.conda is not None else None
+        return there is not None and not any(re.match(r"python\b(?![-_.])", need) for need in there.depends)
+
     def _drift(self, kind: Kind, one: Declared, what: str, brief: str) -> Drift:
-        used = self.imported is None or one.name in {"", PYTHON} or one.name in self.imported
-        level: Level = "warning" if used or kind == "missing" else "note"
+        level: Level = "warning" if kind == "missing" or self._used(one) else "note"
         return Drift(kind, level, one.place, one.name, what, self._cure(one), brief)
 
     def _cure(self, one: Declared) -> str:

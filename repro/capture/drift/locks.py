@@ -29,7 +29,7 @@ def read_uv_lock(file: File) -> Iterator[Declared]:
         if not any(_is_project(one) for one in ones):
             versions = [version for one in ones if (version := text(one.get("version")))]
             commits = [commit for one in ones if (commit := _uv_commit(one))]
-            yield _pinned(name, versions, file, wanted=name in wanted, commit=commits[0] if commits else None)
+            yield pinned(name, versions, file, wanted=name in wanted, commit=commits[0] if commits else None)
 
 
 def _is_project(one: Mapping[str, Any]) -> bool:
@@ -81,7 +81,7 @@ def read_poetry_lock(file: File) -> Iterator[Declared]:
         wanted = any("main" in texts(one.get("groups")) and not one.get("optional") for one in ones)
         commits = [commit for one in ones if (commit := text(table(one, "source").get("resolved_reference")))]
         versions = [text(one.get("version")) for one in ones]
-        yield _pinned(name, versions, file, wanted=wanted, commit=commits[0] if commits else None)
+        yield pinned(name, versions, file, wanted=wanted, commit=commits[0] if commits else None)
 
 
 def read_pdm_lock(file: File) -> Iterator[Declared]:
@@ -94,7 +94,7 @@ def read_pdm_lock(file: File) -> Iterator[Declared]:
         wanted = any("default" in texts(one.get("groups")) for one in ones)
         commits = [commit for one in ones if (commit := text(one.get("revision")))]
         versions = [text(one.get("version")) for one in ones]
-        yield _pinned(name, versions, file, wanted=wanted, commit=commits[0] if commits else None)
+        yield pinned(name, versions, file, wanted=wanted, commit=commits[0] if commits else None)
 
 
 def read_pylock(file: File) -> Iterator[Declared]:
@@ -108,7 +108,7 @@ def read_pylock(file: File) -> Iterator[Declared]:
         commit = text(table(one, "vcs").get("commit-id")) or None
         wanted = _installs(one.get("marker"), file)
         if wanted or not one.get("marker"):
-            yield _pinned(text(one.get("name")), versions, file, wanted=wanted, commit=commit)
+            yield pinned(text(one.get("name")), versions, file, wanted=wanted, commit=commit)
 
 
 def _installs(marker: object, file: File) -> bool:
@@ -123,7 +123,8 @@ def _toml(file: File) -> dict[str, Any]:
     return tomllib.loads(file.path.read_text(encoding="utf-8"))
 
 
-def _pinned(name: str, versions: list[str], file: File, *, wanted: bool, commit: str | None) -> Declared:
+def pinned(name: str, versions: list[str], file: File, *, wanted: bool, commit: str | None = None) -> Declared:
+    """A package in exactly these versions."""
     allowed = tuple(one for version in versions for one in specifiers(f"=={version}")) or ANY
     said = " or ".join(dict.fromkeys(versions))
     return Declared(canonicalize_name(name), file.place, said, allowed, wanted=wanted, direct=False, commit=commit)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -14,10 +14,49 @@ ANY = (SpecifierSet(),)
 PYTHON = "python"
 """The name under which files declare the interpreter itself."""
 
-Kind = Literal["version", "source", "missing", "undeclared", "indirect", "unreadable"]
+Kind = Literal["version", "build", "source", "missing", "undeclared", "indirect", "unreadable"]
 Level = Literal["warning", "note"]
 Variables = dict[str, str | AbstractSet[str]]
 """Values of the variables that markers ask for (PEP 508)."""
+
+
+class Installed(Protocol):
+    """A conda package that is there: by its record in conda-meta, or in a lock."""
+
+    @property
+    def name(self) -> str:
+        """As conda has it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        ...
+
+    @property
+    def build(self) -> str:
+        """Its build string."""
+        ...
+
+    @property
+    def depends(self) -> tuple[str, ...]:
+        """Match specifications of what it needs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CondaSpec:
+    """What a file says of a conda package.
+
+    Attributes:
+        name: As conda has it, which is no Python project's name.
+        version: The condition on its version, such as `==1.26.4`, `=1.26`, `>=1,<2`; "" for any.
+        build: The build string, or a pattern with `*`; "" for any.
+    """
+
+    name: str
+    version: str = ""
+    build: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +72,7 @@ class Declared:
         direct: Whether a person wrote it down, rather than a resolver.
         commit: The revision that a lock pins it to, or None.
         tree: The local directory that it is installed from as editable, or None.
+        conda: What conda is to install; None for what pip and its kin install.
     """
 
     name: str
@@ -43,6 +83,7 @@ class Declared:
     direct: bool = True
     commit: str | None = None
     tree: Path | None = None
+    conda: CondaSpec | None = None
 
     def elsewhere(self) -> "Declared":
         """What is left of a declaration whose marker doesn't hold here: the name, which is declared after all."""
@@ -54,8 +95,9 @@ class Drift:
     """One difference between declared and installed.
 
     Attributes:
-        kind: `version` and `source`: another one is installed; `missing`: none is; `undeclared`: the run imported what
-            nothing declares; `indirect`: its own code imports what only another package brought; `unreadable`: a file.
+        kind: `version`, `build` and `source`: another one is installed; `missing`: none is; `undeclared`: the run
+            imported what nothing declares; `indirect`: its own code imports what only another package brought;
+            `unreadable`: a file.
         level: `warning` when the run may depend on it, else `note`.
         place: The file that declares it, or the files that don't, relative to the project root.
         package: Normalised project name, or "".
@@ -84,12 +126,14 @@ class File:
         root: Project root, absolute.
         path: The file, absolute.
         variables: What markers ask for, as it is on the laptop.
+        prefix: The environment's root, which tells the name of one of pixi's.
         faults: Gathers what in it, or in a file that it includes, can't be read.
     """
 
     root: Path
     path: Path
     variables: Variables
+    prefix: Path = Path()
     faults: list[Drift] = field(default_factory=list)
 
     def fault(self, what: str) -> None:

@@ -23,6 +23,28 @@ def conda_specifiers(text: str) -> tuple[SpecifierSet, ...]:
     return _alternatives(text.split("|"), _conda_part)
 
 
+def conda_holds(text: str, version: str) -> bool:
+    """Whether a conda package's version is one that such a specification allows.
+
+    Versions needn't be PEP 440's (`9e`, `1.1.1w`): equal ones are told by their text, and of an order that can't be
+    told it is assumed that it holds.
+    """
+    if text == f"=={version}":
+        return True
+    alternatives = (_OPERATOR.findall(one) for one in text.split("|"))
+    return any(all(_holds(operator, wanted, version) for operator, wanted in parts) for parts in alternatives)
+
+
+def _holds(operator: str, wanted: str, version: str) -> bool:
+    fuzzy, stem = operator in {"", "="}, wanted.rstrip("*").rstrip(".")
+    if (fuzzy and (not stem or f"{version}.".startswith(f"{stem}."))) or (operator == "==" and version == wanted):
+        return True
+    try:
+        return SpecifierSet(_conda_part(operator, wanted)).contains(Version(version), prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return not fuzzy and operator != "=="
+
+
 def _alternatives(texts: list[str], convert: _Convert) -> tuple[SpecifierSet, ...]:
     try:
         return tuple(SpecifierSet(",".join(_parts(one, convert))) for one in texts)

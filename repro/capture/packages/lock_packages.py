@@ -31,6 +31,7 @@ def lock_packages(
     store: ObjectStore,
     progress: Progress,
     preferred: Mapping[str, str] | None = None,
+    provided: Mapping[str, Mapping[str, str]] | None = None,
 ) -> tuple[Package, ...]:
     """Lock everything that is installed, and what another platform needs beside it, sorted by name.
 
@@ -46,6 +47,7 @@ def lock_packages(
         store: The project's object store, which receives what has no public source.
         progress: Told of each package, of doubts, and of how other platforms differ from the laptop.
         preferred: Versions to take for what other platforms need beside the installed packages, where they fit.
+        provided: What each target has from elsewhere than an index, such as conda's: versions by name.
 
     Raises:
         CaptureError: Packages can't be locked; `problems` names each with its version, the reason and the cures.
@@ -62,7 +64,7 @@ def lock_packages(
         draft.make_local(local_wheels)
     rest = [draft for draft in drafts if draft.local is None and not draft.problems]
     releases = client.look_up((draft.distribution.name, draft.distribution.version) for draft in rest)
-    platforms = _Platforms(interpreter, tags, releases, client, progress)
+    platforms = _Platforms(interpreter, tags, releases, client, progress, provided or {})
     plans, problems = platforms.plans(preferred or {})
     taking = _Taking(interpreter, tags, client, built_wheels, progress)
     for draft in drafts:
@@ -89,6 +91,7 @@ class _Platforms:
     releases: Releases
     client: IndexClient
     progress: Progress
+    provided: Mapping[str, Mapping[str, str]]
 
     def plans(self, preferred: Mapping[str, str]) -> tuple[dict[str, Retargeted], list[str]]:
         """The differences by target, none on the laptop's own platform, and what stands in the way."""
@@ -114,6 +117,7 @@ class _Platforms:
             releases=self.releases,
             client=self.client,
             preferred=preferred,
+            provided=self.provided.get(target),
         )
 
     def _tell(self, target: str, plan: Retargeted) -> None:

@@ -58,6 +58,7 @@ def retarget(
     releases: Releases,
     client: IndexClient,
     preferred: Mapping[str, str],
+    provided: Mapping[str, str] | None = None,
 ) -> Retargeted:
     """What is different on a platform that isn't the laptop's. No version of an installed package ever changes.
 
@@ -71,6 +72,7 @@ def retarget(
         releases: The published files of what was installed from an index.
         client: The package indexes.
         preferred: Versions to take for additions where they fit.
+        provided: Versions of what the target has from elsewhere than an index, such as conda's, by name.
 
     Raises:
         CaptureError: No versions of the additions fit.
@@ -85,9 +87,9 @@ def retarget(
     kept = {name: needs for name, needs in kept.items() if name not in gone}
     edges = firm_edges(kept, there, laptop.extras)
     missing_here = {(edge.parent, edge.name) for edge in laptop.edges}
-    wanted = [edge for edge in edges if edge.name not in kept and (edge.parent, edge.name) not in missing_here]
-    versions = {one.name: one.version for one in interpreter.distributions if one.name in kept}
-    place = Place(target, there, tags, versions, kept, _constraints(edges))
+    present = {**(provided or {}), **{one.name: one.version for one in interpreter.distributions if one.name in kept}}
+    wanted = [edge for edge in edges if edge.name not in present and (edge.parent, edge.name) not in missing_here]
+    place = Place(target, there, tags, present, kept, _constraints(edges))
     return Retargeted(gone, choose_additions(wanted, place, client, preferred) if wanted else ())
 
 

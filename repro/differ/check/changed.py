@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from shlex import quote
 
 from repro.differ.check.model import Finding
+from repro.differ.conda import is_conda
 from repro.differ.model import Change, Group
 from repro.differ.tree import Tree
+from repro.words import count
 
 Changes = Mapping[Group, tuple[Change, ...]]
 
@@ -104,7 +106,7 @@ def _setting(change: Change) -> str:
     return f"{change.what}: {change.after} is said, and {locked}"
 
 
-def package_findings(found: Changes) -> Iterator[Finding]:
+def package_findings(tree: Tree, found: Changes) -> Iterator[Finding]:
     """What is installed and not what is locked."""
     for change in found.get("python", ()):
         if change.what == "Python" and change.aspect == "version":
@@ -112,9 +114,27 @@ def package_findings(found: Changes) -> Iterator[Finding]:
             yield Finding(
                 "stale", "", "Python", what, "capture again, or make the environment anew with the locked one"
             )
-    for change in found.get("packages", ()):
-        if change.aspect != "requested":
-            yield _package(change)
+    changes = [change for change in found.get("packages", ()) if change.aspect != "requested"]
+    conda = [change for change in changes if is_conda(change)]
+    if tree.environment is not None and tree.own.conda and tree.environment.interpreter.conda is None:
+        names = {one.name for one in tree.own.conda}
+        what = f"{count(len(names), 'conda package')} are locked, and the environment is none of conda's"
+        yield Finding("stale", "", "conda", what, "name the locked one's interpreter with --python, or capture again")
+    else:
+        yield from map(_conda, conda)
+    yield from (_package(change) for change in changes if change not in conda)
+
+
+def _conda(change: Change) -> Finding:
+    """A package of conda; `conda` stands for mamba and micromamba as well."""
+    key = change.aspect if change.kind == "changed" else change.kind
+    what, cure = _CONDA_PACKAGES[key]
+    said = what.format(before=change.before, after=change.after)
+    version, _, build = (
+        change.before.partition(", ")[2].partition(" ") if key == "blas" else change.before.partition(" ")
+    )
+    pin = "=".join(filter(None, (change.what, version, build)))
+    return Finding("stale", "", change.what, said, cure.format(name=change.what, pin=pin), change.details)
 
 
 def _package(change: Change) -> Finding:
@@ -125,6 +145,23 @@ def _package(change: Change) -> Finding:
     done = cure.format(name=name, pin=f"{name}=={change.before}")
     return Finding("stale", "", name, said, done, change.details)
 
+
+_REINSTALL = "conda install --force-reinstall {name}, or capture again"
+_CONDA_PACKAGES = {
+    "added": ("{after} is installed by conda, and not locked", "conda remove {name}, or capture again"),
+    "removed": ("{before} is locked, and conda has not installed it", 'conda install "{pin}", or capture again'),
+    "version": ("{after} is installed by conda, and {before} is locked", 'conda install "{pin}", or capture again'),
+    "build": ("the build {after} is installed, and {before} is locked", 'conda install "{pin}", or capture again'),
+    "blas": ("it computes with {after}, and locked is {before}", 'conda install "{pin}", or capture again'),
+    "rebuilt": ("another archive of the same build is installed than is locked", _REINSTALL),
+    "channel": ("it is installed from {after}, and locked from {before}", "capture again, or install the locked one"),
+    "patched": (
+        "it is {after}, and locked {before}",
+        "conda install --force-reinstall {name}, or capture again with --allow-patched {name}",
+    ),
+    "without": ("of its files, {after} by now, and locked {before}", _REINSTALL),
+    "captured": ("it is {after}, and what is locked was chosen for {before}", "capture again"),
+}
 
 _PACKAGES = {
     "added": ("{after} is installed, and not locked", "pip uninstall {name}, or capture again"),

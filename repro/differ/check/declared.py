@@ -5,14 +5,17 @@ from pathlib import Path
 
 from repro.capture.drift import Drift
 from repro.capture.drift.compare import Comparison
+from repro.capture.drift.conda_names import OWNED
 from repro.capture.drift.files import Declarations, read_declarations
+from repro.capture.drift.model import Variables
 from repro.capture.model import Distribution, Interpreter
 from repro.capture.packages.markers import laptop_environment
+from repro.differ.check.locked_conda import distributions, locked_conda
 from repro.differ.check.model import Finding, Item, Level
 from repro.differ.tree import Tree
 from repro.lock import Lock, Package
 
-_KINDS = frozenset({"version", "source", "missing", "unreadable"})
+_KINDS = frozenset({"version", "build", "source", "missing", "unreadable"})
 _MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 _NOWHERE = Path()
 
@@ -26,11 +29,13 @@ def check_declared(tree: Tree, *, agrees: bool) -> Item:
             the author of the difference.
     """
     locked = _locked(tree)
-    declarations = read_declarations(
-        tree.root, {name: str(value) for name, value in laptop_environment(locked).items()}
-    )
-    used = {name for name in tree.own.modules if any(one.name == name for one in tree.own.packages)}
-    drifts = [*declarations.unreadable, *Comparison(declarations, locked, used or None).drifts()]
+    variables: Variables = {name: str(value) for name, value in laptop_environment(locked).items()}
+    declarations = read_declarations(tree.root, variables, locked.prefix)
+    names = {*(one.name for one in tree.own.packages), *(f"{OWNED}{one.name}" for one in tree.own.conda)}
+    used = {name.removeprefix(OWNED) for name in tree.own.modules if name in names}
+    conda = locked_conda(tree.own, laptop=tree.environment is not None)
+    comparison = Comparison(declarations, locked, used or None, conda or None)
+    drifts = [*declarations.unreadable, *comparison.drifts()]
     level: Level = "warning" if agrees else "stale"
     findings = tuple(_finding(one, level) for one in drifts if one.kind in _KINDS)
     return Item("requirements", _looked_at(declarations), findings, skipped=not declarations.cures)
@@ -52,7 +57,9 @@ def _finding(drift: Drift, level: Level) -> Finding:
 
 def _locked(tree: Tree) -> Interpreter:
     """The locked packages as if they were installed."""
-    packages = tuple(_distribution(one, tree.root) for one in tree.own.packages)
+    pip = [_distribution(one, tree.root) for one in tree.own.packages]
+    names = {one.name for one in pip}
+    packages = (*pip, *(one for one in distributions(tree.own) if one.name not in names))
     python = tree.own.python
     if tree.environment is not None:
         found = tree.environment.interpreter

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from repro_oci.keys import FORMAT
 
+from repro.capture.conda.installed import without_conda
 from repro.differ.check.changed import file_findings, package_findings, setting_findings, subject_findings
 from repro.differ.check.declared import check_declared
 from repro.differ.check.foretold import foretold_findings
@@ -106,9 +107,11 @@ def _environment(tree: Tree, found: dict[Group, tuple[Change, ...]]) -> Item:
     environment = tree.environment
     if environment is None:
         return Item("environment", tree.state.unknown["packages"], skipped=True)
-    kernel, count = environment.kernel, len(environment.interpreter.distributions)
-    what = f"Python {environment.interpreter.version} with {count} packages, {kernel.python} ({kernel.source})"
-    return Item("environment", what, (*package_findings(found), *_uncompared(tree)))
+    kernel, interpreter = environment.kernel, environment.interpreter
+    wheels = len(without_conda(interpreter).distributions)
+    conda = "" if interpreter.conda is None else f"{len(interpreter.conda.records)} conda packages and "
+    what = f"Python {interpreter.version} with {conda}{wheels} packages, {kernel.python} ({kernel.source})"
+    return Item("environment", what, (*package_findings(tree, found), *_uncompared(tree)))
 
 
 def _uncompared(tree: Tree) -> Iterator[Finding]:

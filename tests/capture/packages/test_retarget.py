@@ -1,6 +1,6 @@
 """Which packages drop out on another platform, which come in there, and at which versions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,20 @@ class Moved:
     def __call__(self, *distributions: Distribution, on: dict[str, Any] = MAC, **preferred: str) -> Retargeted:
         return self.of(laptop(on, *distributions), **preferred)
 
-    def of(self, interpreter: Interpreter, target: str = TARGET, **preferred: str) -> Retargeted:
+    def of(
+        self,
+        interpreter: Interpreter,
+        target: str = TARGET,
+        provided: Mapping[str, str] | None = None,
+        **preferred: str,
+    ) -> Retargeted:
         self.moves += 1
         client: IndexClient = self.index.client(self.folder / str(self.moves))  # pages change between moves
         tags = TAGS if target == TARGET else target_tags(interpreter.version, "cpython", target, "2.36")
         releases = client.look_up((one.name, one.version) for one in interpreter.distributions)
-        return retarget(interpreter, target, tags, releases=releases, client=client, preferred=preferred)
+        return retarget(
+            interpreter, target, tags, releases=releases, client=client, preferred=preferred, provided=provided
+        )
 
 
 @pytest.fixture
@@ -144,6 +152,15 @@ def test_a_version_that_was_taken_before_is_taken_again_where_it_fits(index: Ind
     assert added(moved(app)) == ["gpu 1.1"]
     assert added(moved(app, gpu="1.0")) == ["gpu 1.0"]
     assert added(moved(app, gpu="1.2")) == ["gpu 1.1"]
+
+
+def test_what_conda_brings_there_is_not_added_and_holds_for_what_is(index: Index, moved: Moved) -> None:
+    index.add(*wheel("numbers", "9.0"))
+    index.add(*wheel("gpu", "1.0", "numbers<2"))
+    index.add(*wheel("gpu", "1.1", "numbers>=2"), beside=True)
+    app = installed("app", "1.0", 'gpu; sys_platform == "linux"', 'numbers; sys_platform == "linux"')
+    assert added(moved.of(laptop(MAC, app), provided={"numbers": "1.5"})) == ["gpu 1.0"]
+    assert added(moved.of(laptop(MAC, app))) == ["gpu 1.1", "numbers 9.0"]
 
 
 def test_a_yanked_version_is_taken_only_where_it_is_pinned(index: Index, moved: Moved) -> None:

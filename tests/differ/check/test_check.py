@@ -18,6 +18,7 @@ from repro.progress import Silent
 from repro.report.check import check_text
 from repro.report.style import Style
 from tests.differ import projects
+from tests.lock.samples import conda_package
 
 NOTHING = {"PATH": ""}
 """An environment in which no Python is found."""
@@ -215,6 +216,18 @@ def test_what_was_said_on_the_command_line_is_a_note(tmp_path: Path) -> None:
     ]
 
 
+def test_what_activating_a_conda_environment_sets_is_a_note(tmp_path: Path) -> None:
+    lock = projects.lock()
+    environment = replace(lock.environment, variables={"PYTHONHASHSEED": "0", "GDAL_DATA": "/opt/env/share/gdal"})
+    path = projects.write(tmp_path, replace(lock, environment=environment))
+    assert stale(look(path)) == {"settings": ["GDAL_DATA"]}
+    conda = (conda_package("gdal"),)
+    path = projects.write(tmp_path, replace(lock, environment=environment, conda=conda))
+    report = look(path)
+    assert not report.stale
+    assert [(one.level, one.subject) for one in found(report, "settings")] == [("note", "variables")]
+
+
 def test_policies_that_are_said_and_locked_are_true(tmp_path: Path) -> None:
     metric = Metric("auc", 0.1, "metrics.json", "higher", Tolerance(relative=0.5), gates=Gates(minimum=0.05))
     path = projects.write(tmp_path, replace(projects.lock(), metrics=(metric,)))
@@ -311,7 +324,7 @@ def test_what_is_to_be_known_of_the_lock(tmp_path: Path) -> None:
         ("warning", "runner"),
         ("warning", "predicted"),
     ]
-    old = path.read_bytes().replace(b'version = "1.3"', b'version = "1.2"', 1)
+    old = path.read_bytes().replace(b'version = "1.4"', b'version = "1.3"', 1)
     path.write_bytes(old)
     assert found(look(path), "lock")[0].subject == "format"
 

@@ -1,0 +1,51 @@
+"""Which Python projects a conda package brings: `pytorch` brings torch, `matplotlib-base` matplotlib."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from packaging.utils import canonicalize_name
+
+from repro.capture.drift.model import Declared
+from repro.conda.records import Record
+
+OWNED = "conda:"
+"""Begins the names of conda packages among those of modules (`repro.lock.Lock.modules`)."""
+
+_METADATA = re.compile(r"(?:^|/)(?:site|dist)-packages/([^/]+?)-[^/-]+(?:-py[\d.]+)?\.(?:dist|egg)-info(?:/|$)")
+
+
+def projects(record: Record) -> set[str]:
+    """Normalised names of the projects whose metadata it brought; mostly one, none for libraries."""
+    found = (_METADATA.search(one.path) for one in record.paths)
+    return {str(canonicalize_name(one[1])) for one in found if one}
+
+
+def by_project(imported: Mapping[str, Collection[str]], records: Mapping[str, Record]) -> dict[str, Collection[str]]:
+    """What a run imported, with the modules of conda packages under the names of the projects that they bring."""
+    found: dict[str, Collection[str]] = {}
+    for name, modules in imported.items():
+        plain = name.removeprefix(OWNED)
+        owner = records.get(plain) if name.startswith(OWNED) else None
+        for one in (projects(owner) if owner else set()) or {plain}:
+            found[one] = {*found.get(one, ()), *modules}
+    return found
+
+
+def with_projects(declared: Iterable[Declared], records: Mapping[str, Record]) -> list[Declared]:
+    """The same, and for each conda package the projects that it brings: who declares the one declares the other."""
+    found = list(declared)
+    for one in tuple(found):
+        owner = records.get(one.conda.name) if one.conda else None
+        if owner:
+            found += [replace(one.elsewhere(), name=name) for name in sorted(projects(owner) - {one.name})]
+    return found
+
+
+def requirements_of_conda(records: Iterable[Record]) -> dict[str, set[str]]:
+    """What each conda package needs of conda, and the projects that it brings."""
+    return {str(canonicalize_name(one.name)): {*map(_needed, one.depends), *projects(one)} for one in records}
+
+
+def _needed(spec: str) -> str:
+    return str(canonicalize_name(re.split(r"[\s\[=<>!~]", spec.rpartition("::")[2].strip(), maxsplit=1)[0]))
