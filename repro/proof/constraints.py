@@ -15,8 +15,9 @@ from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion
 
-from repro.proof.changes import PLATFORM, Change
+from repro.proof.changes import CONDA, PLATFORM, Change
 
 _LONGEST = 1 << 22
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
@@ -119,15 +120,25 @@ def _required(environments: Environments, names: set[str]) -> Iterator[tuple[str
     for ours, theirs, is_new in ((*environments, False), (*environments[::-1], True)):
         for name, installed in ours.items():
             for required in installed.requires:
-                other = canonicalize_name(required.name)
+                other = _provider(canonicalize_name(required.name), ours, theirs)
                 if name == other or not {name, other} <= names:
                     continue
                 if _meets(required, ours.get(other)) and not _meets(required, theirs.get(other)):
                     yield (name, other) if is_new else (other, name)
 
 
+def _provider(project: str, *environments: Mapping[str, Installed]) -> str:
+    """The wheel of a project; else the conda package of that name, as most are called."""
+    conda = f"{CONDA}{project}"
+    known = any(conda in one for one in environments) and not any(project in one for one in environments)
+    return conda if known else project
+
+
 def _meets(required: Requirement, installed: Installed | None) -> bool:
-    return installed is not None and required.specifier.contains(installed.version, prereleases=True)
+    try:
+        return installed is not None and required.specifier.contains(installed.version, prereleases=True)
+    except InvalidVersion:  # of a conda package
+        return True
 
 
 def _for_python(environments: Environments, pythons: tuple[int, int], names: set[str]) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from repro.oci.image import Image
 from repro.plan import Artifacts, Assembler, BuildPlan, make_plan, runner_sources
 from repro.plan.supplies import LockedSupplies
 from repro.progress import Progress, Silent
-from repro.proof.changes import mixed_lock
+from repro.proof.changes import change_of, mixed_lock
 from repro.proof.constraints import Installed, pythons_of, read_requirements
 from repro.proof.smallest import Names
 from repro.store import project_store
@@ -75,13 +75,13 @@ class Mixtures:
             raise CannotMixError(error.problems[0] if error.problems else error.what) from error
 
     def installed(self, names: Names) -> dict[str, Installed]:
-        """What an environment with these changes has installed, by the metadata of its wheels, fetched for that."""
+        """What an environment with these changes has installed; wheels are fetched for what they need."""
         lock, _ = mixed_lock(self.one.lock, self.other.lock, names, self.target)
         plan, _ = self._plan(names)
         supplies = _EitherStore(self._supplies(plan, self.one), self._supplies(plan, self.other), self.one, self.other)
         wheels = {package.name: _wheel(package) for package in lock.packages}
         files = supplies.bring([wheel.sha256 for wheel in wheels.values()])
-        return {
+        found = {
             package.name: Installed(
                 package.version,
                 read_requirements(files[wheels[package.name].sha256], lock.python.version),
@@ -89,6 +89,7 @@ class Mixtures:
             )
             for package in lock.packages
         }
+        return {**{change_of(one.name): Installed(one.version) for one in lock.conda}, **found}
 
     def _plan(self, names: Names) -> tuple[BuildPlan, Digest]:
         lock, body = mixed_lock(self.one.lock, self.other.lock, names, self.target)

@@ -18,6 +18,7 @@ from repro.proof.bench import ImageBench, Limits
 from repro.proof.bisect import bisect
 from repro.proof.bisection import Bisection
 from repro.proof.changes import Change, beside_packages, changes_between, common_target
+from repro.proof.conda_constraints import conda_implied
 from repro.proof.constraints import implied
 from repro.proof.journal import Journal
 from repro.proof.mixtures import CannotMixError, Mixtures, Side
@@ -116,7 +117,10 @@ def _together(changes: Sequence[Change], mixtures: Mixtures) -> dict[str, Names]
     except CannotMixError as error:
         raise UsageError(f"no image can be made of one of the locks: {error}") from error
     pythons = _minor(mixtures.one.lock), _minor(mixtures.other.lock)
-    return closures(implied(changes, environments, pythons), names)
+    needs = implied(changes, environments, pythons)
+    for name, other in conda_implied(changes, mixtures.one.lock, mixtures.other.lock, mixtures.target):
+        needs[name].add(other)
+    return closures(needs, names)
 
 
 def _minor(lock: Lock) -> int:

@@ -31,6 +31,10 @@ _WORDS = {
     "outputs": "only outputs, texts or metadata",
     "layout": "only layout",
     "build": "another build",
+    "blas": "another BLAS",
+    "rebuilt": "other bytes under the same name",
+    "captured": "what the laptop had",
+    "without": "files left out",
     "source": "its source",
     "requested": "who asked for it",
 }

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from repro.capture.machine import machine_of
+from repro.conda.blas import blas_variant
 from repro.lock import Lock, Machine, NativeLibrary
 from repro.report.dossier import Dossier
 from repro.report.style import human_size
@@ -42,7 +43,7 @@ def surroundings(dossier: Dossier) -> list[Surrounding]:
     lines = [
         Surrounding("Python", dossier.lock.python.version, dossier.verdict.run.python_version),
         *_machines(dossier.lock.evidence.machine, _machine(record)),
-        *_packages(dossier.lock, dossier.verdict.image.platform if dossier.verdict.image else "", record.packages),
+        *_packages(dossier.lock, dossier.verdict.image.platform if dossier.verdict.image else "", record),
         *_settings(dossier, record),
     ]
     known = [line for line in lines if line.laptop or line.here]
@@ -101,21 +102,51 @@ def _listed(names: Sequence[str]) -> str:
     return f"besides: {', '.join(names[:_MOST])}{more}" if names else "no others"
 
 
-def _packages(lock: Lock, target: str, found: Mapping[str, str]) -> Iterator[Surrounding]:
-    """Packages of another version, and how many are the same."""
-    if not found:
-        return
+def _packages(lock: Lock, target: str, record: RunRecord) -> Iterator[Surrounding]:
+    """Packages of another version, and how many are the same; what came with a conda package is told as that."""
     locked = {
         package.name: package.version
         for package in lock.packages
         if any(target in file.targets for file in package.files)
     }
-    names = sorted(locked.keys() | found.keys())
-    other = [name for name in names if locked.get(name) != found.get(name)]
+    brought = record.brought.keys() - locked.keys() if lock.conda else set[str]()
+    yield from _differing("package", locked, {k: v for k, v in record.packages.items() if k not in brought})
+    conda = [one for one in lock.conda if one.target == target]
+    laptop = {one.name: f"{one.version} {one.build}" if one.captured is None else one.captured for one in conda}
+    if conda:
+        yield from _conda({name: label or "none" for name, label in laptop.items()}, record.conda)
+
+
+def _conda(laptop: Mapping[str, str], here: Mapping[str, str]) -> Iterator[Surrounding]:
+    """Another version or BLAS by name; other platforms have other builds of nearly all."""
+    builds = [name for name in sorted(laptop) if name in here and _is_build(name, laptop[name], here[name])]
+    yield from _differing("conda package", laptop, {**here, **{name: laptop[name] for name in builds if here}})
+    if builds:
+        yield Surrounding("conda builds", _labelled(builds, laptop), _labelled(builds, here))
+
+
+def _is_build(name: str, laptop: str, here: str) -> bool:
+    versions, builds = zip(laptop.partition(" ")[::2], here.partition(" ")[::2], strict=True)
+    return (
+        versions[0] == versions[1] and builds[0] != builds[1] and len({blas_variant(name, one) for one in builds}) == 1
+    )
+
+
+def _labelled(names: Sequence[str], labels: Mapping[str, str]) -> str:
+    left = len(names) - _MOST
+    more = f" and {left} more" if left > 0 else ""
+    return ", ".join(f"{name} {labels[name]}" for name in names[:_MOST]) + more
+
+
+def _differing(kind: str, laptop: Mapping[str, str], here: Mapping[str, str]) -> Iterator[Surrounding]:
+    if not here:
+        return
+    names = sorted(laptop.keys() | here.keys())
+    other = [name for name in names if laptop.get(name) != here.get(name)]
     if len(names) > len(other):
-        yield Surrounding("packages", *(f"{len(names) - len(other)} of the same version",) * 2)
+        yield Surrounding(f"{kind}s", *(f"{len(names) - len(other)} of the same version",) * 2)
     for name in other:
-        yield Surrounding(f"package {name}", locked.get(name, "none"), found.get(name, "none"))
+        yield Surrounding(f"{kind} {name}", laptop.get(name, "none"), here.get(name, "none"))
 
 
 def _settings(dossier: Dossier, record: RunRecord) -> Iterator[Surrounding]:

@@ -39,6 +39,7 @@ def hashes(dossier: Dossier) -> list[Hashes]:
     if dossier.lock:
         tables.append(_table("project files", ("file", "role and size", "sha256"), _files(dossier.lock)))
         tables.append(_table("packages", ("package", "file", "sha256"), _packages(dossier.lock)))
+        tables.append(_table("conda packages", ("package", "channel and file", "sha256"), _conda(dossier.lock)))
     return [table for table in tables if table.rows]
 
 
@@ -87,3 +88,14 @@ def _packages(lock: Lock) -> Iterator[tuple[str, ...]]:
     for package in lock.packages:
         for file in package.files:
             yield f"{package.name} {package.version}", file.name, str(file.sha256)
+
+
+def _conda(lock: Lock) -> Iterator[tuple[str, ...]]:
+    """Archives, and files of theirs that were edited; the target where there are several."""
+    several = len(lock.targets) > 1
+    for package in lock.conda:
+        target = f", {package.target}" if several else ""
+        name = f"{package.name} {package.version} {package.build}"
+        yield name, f"{package.channel}, {package.subdir}/{package.file}{target}", str(package.sha256)
+        for patch in package.patched:
+            yield name, f"edited by hand: {patch.path}{target}", str(patch.sha256)

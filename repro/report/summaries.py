@@ -9,11 +9,12 @@ from repro.capture.findings import Finding as CaptureFinding
 from repro.capture.runs.model import Repeats
 from repro.digest import Digest
 from repro.engines.model import ImageInfo
-from repro.lock import Lock, Metric, SystemPackage
-from repro.plan import BuildPlan, BuiltImage, Deb, InlineFile, Item, ProjectFile, Unpack, Wheel
+from repro.lock import Lock, Metric, PythonSupply, SystemPackage
+from repro.plan import BuildPlan, BuiltImage, CondaLink, Deb, InlineFile, Item, ProjectFile, Unpack, Wheel
 from repro.plan.evaluation import expected_metric
 from repro.report.findings import finding_summary
 from repro.report.metrics import value_text
+from repro.report.packages import conda_fields, only_stored
 from repro.report.repeats import repeat_lines
 from repro.report.style import Style, human_size, human_time
 from repro.report.terminal import finding_lines
@@ -22,6 +23,11 @@ from repro.runner.gates import gates_of
 from repro.verify.model import Finding
 
 _SHORT = 19
+_SUPPLIES: dict[PythonSupply, str] = {
+    "base": "from the base",
+    "packed": "a packed copy of the laptop's",
+    "conda": "the conda package",
+}
 _GAP = "  "
 _OWN_IMAGES = "/.repro/images"
 _TOO_SMALL = 1000
@@ -155,15 +161,13 @@ def _lock_fields(lock: Lock) -> Iterator[tuple[str, str]]:
     yield "subject", f"{subject.path} ({subject.kind}{f', kernel {subject.kernel}' if subject.kernel else ''})"
     yield "baseline", "rerun from top to bottom" if lock.baseline.rerun else "stored outputs, unproven"
     yield "targets", ", ".join(lock.targets)
-    supply = "a packed copy of the laptop's" if lock.python.supply == "packed" else "from the base"
-    yield "python", f"{lock.python.version}, {supply}"
+    yield "python", f"{lock.python.version}, {_SUPPLIES[lock.python.supply]}"
     yield "base", f"{lock.base.reference} {str(lock.base.digest)[:_SHORT]}"
     made = [package.name for package in lock.packages if package.origin != "index"]
     size = sum(file.size for package in lock.packages for file in package.files)
     yield "packages", f"{len(lock.packages)}, {human_size(size)}" + (f"; made here: {', '.join(made)}" if made else "")
-    objects = [file.name for package in lock.packages for file in package.files if file.url is None]
-    if lock.python.packed is not None:
-        objects.append(lock.python.packed.name)
+    yield from conda_fields(lock.conda)
+    objects = list(only_stored(lock))
     if objects:
         yield "to carry", f".repro/objects, for {', '.join(objects)} (docs/how-to/carry-objects.md)"
     roles = Counter(file.role for file in lock.files)
@@ -260,7 +264,7 @@ def _size(item: Item) -> int:
             return item.file.size
         case ProjectFile() | Unpack():
             return item.content.size
-        case Deb():
+        case Deb() | CondaLink():
             return item.package.size
         case InlineFile():
             return len(item.data)

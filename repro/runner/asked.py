@@ -14,6 +14,8 @@ import re
 import sys
 import time
 from importlib.metadata import distributions
+from pathlib import Path
+from typing import Iterator
 
 _STEERING = re.compile(
     r"(OMP|GOMP|KMP|OPENBLAS|GOTO|MKL|BLIS|VECLIB|NUMEXPR|NUMBA|NPY|ONEDNN|DNNL|ATEN|CUBLAS|CUDNN)_[A-Z0-9_]+"
@@ -22,6 +24,8 @@ _STEERING = re.compile(
     r"|TF_(ENABLE_ONEDNN_OPTS|DETERMINISTIC_OPS|CUDNN_DETERMINISTIC|NUM_INT(RA|ER)OP_THREADS)|XLA_FLAGS"
     r"|TORCH_ALLOW_TF32_CUBLAS_OVERRIDE|JAX_(ENABLE_X64|PLATFORMS|DEFAULT_MATMUL_PRECISION)"
 )
+_INFO = re.compile(rb'site-packages/([^/"]+\.(?:dist|egg)-info)[/"]')
+_PARTS = 3
 _WINTER, _SUMMER = 1704067200, 1719792000  # 2024-01-01 and 2024-07-01: zones differ in at least one of them
 
 
@@ -33,6 +37,31 @@ def packages() -> dict[str, str]:
         if name:
             found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), one.version)
     return found
+
+
+def conda() -> tuple[dict[str, str], dict[str, str]]:
+    """Of conda packages, name → version and build; and of distributions that came with one, name → its name.
+
+    By what conda, mamba and pixi leave in the prefix: `conda-meta/NAME-VERSION-BUILD.json` for each package.
+    """
+    found: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for record in sorted((Path(sys.prefix) / "conda-meta").glob("*.json")):
+        parts = record.stem.rsplit("-", 2)
+        if len(parts) == _PARTS:
+            found[parts[0]] = " ".join(parts[1:])
+            owners.update((info.decode("utf-8", "replace"), parts[0]) for info in _INFO.findall(record.read_bytes()))
+    return found, {name: owners[info] for name, info in _metadata() if info in owners}
+
+
+def _metadata() -> Iterator[tuple[str, str]]:
+    """Normalised name and metadata folder of each distribution that is imported before others of its name."""
+    seen: set[str] = set()
+    for one in distributions():
+        name = re.sub(r"[-_.]+", "-", one.metadata["Name"] or "").lower()
+        if name not in seen:
+            yield name, Path(str(getattr(one, "_path", ""))).name
+        seen.add(name)
 
 
 def settings() -> dict[str, str]:
@@ -63,10 +92,13 @@ def _zone() -> str:
 
 
 if __name__ == "__main__":
+    installed, brought = conda()
     answer = {
         "version": platform.python_version(),
         "executable": sys.executable,
         "packages": packages(),
+        "conda": installed,
+        "brought": brought,
         "settings": settings(),
     }
     print(json.dumps(answer))

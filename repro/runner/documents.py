@@ -227,6 +227,8 @@ class RunRecord:
         python_version: Version that really ran.
         python_executable: Its path.
         packages: Normalised name → version, as the evaluation's interpreter sees them.
+        conda: Of conda packages in its prefix, name → version and build, separated by a blank.
+        brought: Of those of `packages` that came with a conda package, name → its name.
         machine: `platform`, `processor`, `cpus`, `memory_limit` and the like, for people.
         libraries: Libraries with thread pools that were loaded: `name`, `file`, `version`, `kernel`, `threads` of each.
         experiment: What was set otherwise than the lock says (see `experiment`): then it verifies nothing. Else None.
@@ -244,6 +246,8 @@ class RunRecord:
     python_version: str = ""
     python_executable: str = ""
     packages: dict[str, str] = field(default_factory=dict)
+    conda: dict[str, str] = field(default_factory=dict)
+    brought: dict[str, str] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
     libraries: tuple[dict[str, Any], ...] = ()
     experiment: dict[str, Any] | None = None

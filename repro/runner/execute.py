@@ -117,6 +117,8 @@ def describe(evaluation: Evaluation, root: Path, collected: Collected) -> RunRec
         python_version=interpreter.version,
         python_executable=interpreter.executable,
         packages=dict(interpreter.packages or {}),
+        conda=dict(interpreter.conda or {}),
+        brought=dict(interpreter.brought or {}),
         machine=describe_machine(),
         settings=dict(interpreter.settings or {}),
     )

@@ -31,12 +31,16 @@ class Interpreter:
         version: Exact version.
         executable: Its path.
         packages: Normalised name → version.
+        conda: Of conda packages, name → version and build.
+        brought: Of distributions that came with a conda package, normalised name → its name.
         settings: Build, locale, time zone, hash seed and variables that steer numbers.
     """
 
     version: str = ""
     executable: str = ""
     packages: Mapping[str, str] | None = None
+    conda: Mapping[str, str] | None = None
+    brought: Mapping[str, str] | None = None
     settings: Mapping[str, str] | None = None
 
 

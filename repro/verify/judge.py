@@ -1,6 +1,6 @@
 """From what a run left to an outcome. Pure: no engine, no disk, no clock."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
@@ -16,6 +16,9 @@ from repro.runner.exitcodes import exit_code
 from repro.runner.gates import GateResult, judge_gates
 from repro.verify.model import Finding, Outcome, RunSummary
 from repro.verify.reasons import reason_and_cure, remarks
+
+CONDA = "conda:"
+"""What evidence has before the names of conda packages, which wheels may have, too."""
 
 _KILLED = 137
 _LOG_LINES = 30
@@ -129,24 +132,37 @@ def _foreign(lock: Lock, digest: Digest, target: str, record: RunRecord) -> Iter
         yield Finding("record", "error", "the record is of an experiment, which verifies nothing")
     told = record.failure is None
     if record.packages or told:
-        yield from _packages(lock, target, record.packages)
+        evidence = (*_conda(lock, target, record), *_packages(lock, target, record))
+        if evidence:
+            yield Finding("packages", "error", "the environment in the image is not the locked one", evidence)
     if record.python_version or told:
         yield from _python(lock, record.python_version)
 
 
-def _packages(lock: Lock, target: str, found: Mapping[str, str]) -> Iterator[Finding]:
+def _conda(lock: Lock, target: str, record: RunRecord) -> Iterator[str]:
+    """Conda packages of another version or build, as `package-changed` reads them."""
+    locked = {one.name: f"{one.version} {one.build}" for one in lock.conda if one.target == target}
+    for name in sorted(locked.keys() | record.conda.keys()) if locked else ():
+        if locked.get(name) != record.conda.get(name):
+            yield _evidence(f"{CONDA}{name}", locked.get(name), record.conda.get(name))
+
+
+def _packages(lock: Lock, target: str, record: RunRecord) -> Iterator[str]:
+    """Wheels; what came with a conda package is none, unless one was installed over it."""
     locked = {
         package.name: package.version
         for package in lock.packages
         if any(target in file.targets for file in package.files)
     }
-    evidence = tuple(
-        f"{name}: {locked.get(name, 'not')} in the lock, {found.get(name, 'not')} in the image"
-        for name in sorted(locked.keys() | found.keys())
-        if not _same_version(locked.get(name), found.get(name))
-    )
-    if evidence:
-        yield Finding("packages", "error", "the environment in the image is not the locked one", evidence)
+    brought = record.brought.keys() - locked.keys() if lock.conda else set[str]()
+    found = {name: version for name, version in record.packages.items() if name not in brought}
+    for name in sorted(locked.keys() | found.keys()):
+        if not _same_version(locked.get(name), found.get(name)):
+            yield _evidence(name, locked.get(name), found.get(name))
+
+
+def _evidence(name: str, locked: str | None, found: str | None) -> str:
+    return f"{name}: {locked or 'not'} in the lock, {found or 'not'} in the image"
 
 
 def _same_version(left: str | None, right: str | None) -> bool:

@@ -42,6 +42,8 @@ def _shapes(record: RunRecord) -> Iterable[tuple[str, bool]]:
     yield "python_version", isinstance(record.python_version, str)
     yield "python_executable", isinstance(record.python_executable, str)
     yield "packages", _texts(record.packages)
+    yield "conda", _texts(record.conda)
+    yield "brought", _texts(record.brought)
     yield "machine", _texts(record.machine)
     yield "settings", _texts(record.settings)
     yield "libraries", all(isinstance(item, dict) for item in record.libraries)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from repro.lock import Lock
 from repro.verify.model import Verdict
+from tests.conda_channel.environments import make_environment as make_conda
+from tests.conda_channel.shared import Channels
 from tests.faults.workshop import (
     SETTINGS,
     Captured,
@@ -63,6 +65,7 @@ class Bench:
     shop: Workshop
     bare: Path
     science: Callable[[], Path]
+    channels: Callable[[], Channels]
 
     def captured(
         self, files: Mapping[str, str | bytes], laptop: Mapping[str, str], *, subject: str, science: bool, rerun: bool
@@ -235,6 +238,23 @@ def packages(
 
 def bump(name: str, module: str, *requires: str) -> Callable[[Path, Path], None]:
     return lambda python, folder: install(python, wheel(folder, name, "2.0", module, *requires))
+
+
+def conda(bench: Bench, *changed: str, retouch: Retouch | None = None) -> Verdict:
+    """A conda environment that is changed and captured again under the old baseline, or whose image is."""
+    channels, prefix = bench.channels(), bench.shop.new("conda")
+    usual = ("python=3.11", "libdemo", "libblas * *openblas")
+    make_conda(channels.url, usual, prefix, channels.cache)
+    lines = ("import sys", "score = float(sum('mkl' in name for name in os.listdir(f'{sys.prefix}/conda-meta')))")
+    root = bench.shop.project(prefix / "bin" / "python", {"evaluate.py": script(*lines)})
+    captured = bench.shop.capture(root, "evaluate.py", laptop={})
+    if retouch is not None:
+        return bench.shop.verify(captured, bench.shop.retouched(captured, retouch))
+    baseline = captured.lock.metrics
+    make_conda(channels.url, changed, prefix, channels.cache)
+    changed_lock = bench.shop.capture(root, "evaluate.py", laptop={})
+    spoiled = bench.shop.edited(changed_lock, lambda lock: replace(lock, metrics=baseline))
+    return bench.shop.verify(spoiled, bench.shop.build(spoiled))
 
 
 def mounted(bench: Bench) -> Verdict:

@@ -9,6 +9,7 @@ from _pytest.terminal import TerminalReporter
 
 from repro.engines import ImageInfo
 from repro.engines.select import BUBBLEWRAP, find_engine
+from tests.conda_channel.shared import Channels
 from tests.faults.cases import Bench
 from tests.faults.workshop import Workshop, make_environment
 
@@ -16,15 +17,19 @@ CAUGHT, FIRST, SILENT = "caught", "named first", "silent"
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory, base_image: ImageInfo) -> Bench:
-    """Environments are made when the first fault needs them."""
+def bench(tmp_path_factory: pytest.TempPathFactory, base_image: ImageInfo, request: pytest.FixtureRequest) -> Bench:
+    """Environments, and conda's channels, are made when the first fault needs them."""
     folder = tmp_path_factory.mktemp("faults")
 
     @functools.cache
     def science() -> Path:
         return make_environment(folder / "science", "ipykernel", "numpy<2.4")
 
-    return Bench(Workshop(folder, find_engine(BUBBLEWRAP)), make_environment(folder / "bare"), science)
+    def channels() -> Channels:
+        found: Channels = request.getfixturevalue("conda_channel")
+        return found
+
+    return Bench(Workshop(folder, find_engine(BUBBLEWRAP)), make_environment(folder / "bare"), science, channels)
 
 
 @pytest.fixture

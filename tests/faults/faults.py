@@ -9,6 +9,7 @@ from tests.faults.cases import (
     Case,
     Fault,
     bump,
+    conda,
     environment,
     mounted,
     one_cpu,
@@ -191,6 +192,18 @@ PACKAGED = (
         "package-modified",
         lambda bench: packages(bench, retouch=Retouch({f"{PACKAGES}/coeffs.py": b"VALUE = 3.1\n"})),
         where="coeffs",
+    ),
+    Fault(
+        "a conda environment that computes with another BLAS",
+        "blas",
+        lambda bench: conda(bench, "python=3.11", "libdemo", "libblas * *mkl"),
+        where="blas",
+    ),
+    Fault(
+        "a hand-edited file of a conda package",
+        "package-modified",
+        lambda bench: conda(bench, retouch=Retouch({"/opt/env/share/libdemo/data.txt": b"edited"})),
+        where="libdemo",
     ),
     Fault("another Python than the lock's", "python-version", Case(SURROUNDINGS, edit=older_python)),
     Fault(

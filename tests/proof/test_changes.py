@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from repro.errors import UsageError
-from repro.lock import Lock, Package, parse_lock
+from repro.lock import CondaPackage, Lock, Package, parse_lock
 from repro.plan import make_plan, runner_digest, runner_sources
 from repro.proof.changes import PLATFORM, beside_packages, changes_between, common_target, mixed_lock
 from tests.builders import projects
-from tests.lock.samples import digest, package
+from tests.lock.samples import conda_package, digest, package
 
 TARGET = "linux/amd64"
 INSTALLER = package("installer")
@@ -31,6 +31,49 @@ def test_each_change_is_named_large_steps_first() -> None:
         "new 0.1 (added)",
         "old 1.0 (removed)",
     ]
+
+
+def with_conda(*packages: CondaPackage, **changes: object) -> Lock:
+    return lock_of(conda=packages, **changes)
+
+
+def test_conda_packages_are_changes_of_their_own_the_blas_first() -> None:
+    blas = conda_package("libblas", "3.9.0", "22_linux64_openblas")
+    zlib = conda_package("zlib", "1.3", "h_0")
+    one = with_conda(blas, zlib, conda_package("numpy", "1.26.4"), conda_package("old"), conda_package("same"))
+    other = with_conda(
+        replace(blas, build="20_linux64_mkl"),
+        replace(zlib, sha256=digest("rebuilt")),
+        conda_package("numpy", "2.0.0"),
+        conda_package("new", "0.1"),
+        replace(conda_package("same"), channel="elsewhere", url=None),
+    )
+    assert [str(change) for change in changes_between(one, other, TARGET)] == [
+        "conda:libblas 3.9.0 22_linux64_openblas → 3.9.0 20_linux64_mkl",
+        "conda:numpy 1.26.4 py311h1_0 → 2.0.0 py311h1_0",
+        "conda:new 0.1 py311h1_0 (added)",
+        "conda:old 1.0 py311h1_0 (removed)",
+        "conda:zlib 1.3 h_0 (another build)",
+    ]
+
+
+def test_a_mixture_has_the_chosen_conda_packages_of_b() -> None:
+    one = with_conda(conda_package("numpy", "1.26.4"), conda_package("old"))
+    other = with_conda(conda_package("numpy", "2.0.0"), conda_package("new"))
+    mixed, body = mixed_lock(one, other, {"conda:numpy", "conda:new"}, TARGET)
+    assert [(package.name, package.version) for package in mixed.conda] == [
+        *(("new", "1.0"), ("numpy", "2.0.0"), ("old", "1.0")),
+    ]
+    assert parse_lock(body).conda == mixed.conda
+    assert mixed_lock(one, other, {"numpy"}, TARGET)[0].conda == one.conda
+
+
+def test_condas_python_comes_with_the_platform() -> None:
+    one = with_conda(conda_package("python", "3.11.7"), conda_package("six"))
+    other = with_conda(conda_package("python", "3.11.8"), conda_package("six"))
+    (change,) = changes_between(one, other, TARGET)
+    assert change.name == PLATFORM
+    assert mixed_lock(one, other, {PLATFORM}, TARGET)[0].conda == other.conda
 
 
 def test_other_bytes_under_the_same_version_are_a_change() -> None:

@@ -155,6 +155,17 @@ def test_a_lock_as_text_names_what_matters() -> None:
         assert word in " ".join(text.split())
 
 
+def test_a_lock_as_text_says_what_condas_packages_are() -> None:
+    text = " ".join(lock_text(LOCK, DIGEST, Style(100)).split())
+    assert "conda 3 packages, 3.0 kB, from conda-forge, file; 2 builds of another platform than the laptop's" in text
+    assert "without the post-link scripts of _libgcc_mutex" in text
+    assert "edited by hand: numpy" in text
+    assert "tzdata-2024a-h0c530f3_0.conda, edited files of numpy" in text
+    plain = lock_text(replace(LOCK, conda=(), python=replace(LOCK.python, supply="conda")), DIGEST, Style(100))
+    assert " conda " not in plain.replace("the conda package", "")
+    assert "the conda package" in plain
+
+
 def test_a_lock_without_the_rest_says_how_much_gets_compiled() -> None:
     lock = replace(LOCK, system=(), predicted=(), image=ImageOptions(), modules={"python": ("json", "typing")})
     text = lock_text(lock, DIGEST, Style(80))

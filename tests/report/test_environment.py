@@ -5,6 +5,7 @@ from dataclasses import replace
 from repro.report.dossier import Dossier
 from repro.report.environment import surroundings
 from repro.verify.model import ImageSummary
+from tests.lock.samples import conda_package
 from tests.report.samples import RUN, VERDICTS
 from tests.verify.samples import good_record, sample_lock
 
@@ -45,6 +46,30 @@ def test_packages_of_another_version_are_named() -> None:
     found = table(dossier(packages={**packages, name: "0.0.1", "more": "1"}))
     assert found[f"package {name}"] == (packages[name], "0.0.1", True)
     assert found["package more"] == ("none", "1", True)
+
+
+def test_conda_packages_are_told_by_version_and_blas_and_mere_builds_together() -> None:
+    lock = replace(
+        LOCK,
+        packages=(),
+        conda=(
+            conda_package("libblas", "3.9.0", "22_linux64_openblas", captured="3.9.0 22_osxarm64_accelerate"),
+            conda_package("libgcc", "14", "h_0", captured=""),
+            conda_package("numpy", "1.26.4", "py311_0", captured="1.26.4 py311_7"),
+            conda_package("pandas", "2.2.2", "py311_0", captured="2.2.1 py311_7"),
+            conda_package("tzdata", "2024a", "h_0"),
+        ),
+    )
+    here = replace(dossier(), lock=lock)
+    record = good_record(lock, packages={"numpy": "1.26.4"}, brought={"numpy": "numpy"})
+    found = table(replace(here, record=record))
+    assert {name: found[name][:2] for name in found if name.startswith(("package", "conda"))} == {
+        "conda packages": ("2 of the same version",) * 2,
+        "conda builds": ("numpy 1.26.4 py311_7", "numpy 1.26.4 py311_0"),
+        "conda package libblas": ("3.9.0 22_osxarm64_accelerate", "3.9.0 22_linux64_openblas"),
+        "conda package libgcc": ("none", "14 h_0"),
+        "conda package pandas": ("2.2.1 py311_7", "2.2.2 py311_0"),
+    }
 
 
 def test_settings_come_from_both_runs_else_from_the_lock() -> None:

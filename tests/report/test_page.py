@@ -79,6 +79,7 @@ def test_everything_is_there_by_hash() -> None:
     digests = [image.id, "sha256:" + "5" * 64, *found, str(lock.base.digest), str(lock.runner.sha256)]
     digests += [str(file.sha256) for file in lock.files]
     digests += [str(file.sha256) for package in lock.packages for file in package.files]
+    digests += [str(one.sha256) for package in lock.conda for one in (package, *package.patched)]
     for run in (dossier.here, dossier.laptop):
         assert run is not None
         digests.append(str(Digest.of(run.data)))
@@ -86,6 +87,20 @@ def test_everything_is_there_by_hash() -> None:
     layers = next(table for table in hashes(dossier) if table.title == "layers of the image")
     assert layers.rows[0] == ("layer 0", "of the base", found[0])
     assert layers.rows[1] == (predicted.layers[0].name, "as the lock predicts", found[1])
+
+
+def test_conda_packages_are_told_with_build_channel_and_archive() -> None:
+    lock = sample_lock()
+    (table,) = (one for one in hashes(Dossier(VERDICTS["explained"], lock)) if one.title == "conda packages")
+    numpy = next(one for one in lock.conda if one.name == "numpy")
+    assert table.rows[1:3] == (
+        ("numpy 1.26.4 py311h64a7726_0", f"conda-forge, linux-64/{numpy.file}", str(numpy.sha256)),
+        (
+            "numpy 1.26.4 py311h64a7726_0",
+            "edited by hand: lib/python3.11/site-packages/numpy/version.py",
+            str(numpy.patched[0].sha256),
+        ),
+    )
 
 
 def test_of_very_many_files_the_first_are_shown_and_the_rest_counted() -> None:

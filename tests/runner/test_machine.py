@@ -1,8 +1,10 @@
 """What a run tells of the machine under it."""
 
 import importlib.util
+import json
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -118,3 +120,34 @@ def test_what_packages_chose_is_asked_of_those_that_are_loaded() -> None:
         "torch cudnn": "90100",
         "torch deterministic": "False",
     }
+
+
+def conda_record(prefix: Path, name: str, *files: str) -> None:
+    document = {"name": name, "files": list(files), "paths_data": {"paths": [{"_path": one} for one in files]}}
+    place = prefix / "conda-meta" / f"{name}.json"
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(json.dumps(document, indent=2))
+
+
+def test_an_interpreter_tells_conda_packages_and_what_came_with_them(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path], check=True)
+    (site,) = tmp_path.glob("lib/python*/site-packages")
+    inside = site.relative_to(tmp_path).as_posix()
+    for folder, name in (("torch-2.1.dist-info", "torch"), ("By_Pip-1.0.dist-info", "By.Pip")):
+        (site / folder).mkdir()
+        (site / folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (site / "old-1.0-py3.11.egg-info").write_text("Metadata-Version: 1.0\nName: old\nVersion: 1.0\n")
+    conda_record(tmp_path, "pytorch-2.1-cpu_mkl_py311_0", f"{inside}/torch-2.1.dist-info/METADATA")
+    conda_record(tmp_path, "old-thing-1.0-py_0", f"{inside}/old-1.0-py3.11.egg-info", "bin/old")
+    conda_record(tmp_path, "replaced-1.0-py_0", f"{inside}/By_Pip-0.9.dist-info/METADATA")
+    (tmp_path / "conda-meta" / "pinned").touch()
+    answer = ask_interpreter(str(tmp_path / "bin" / "python"), {}, tmp_path)
+    assert answer.conda == {"pytorch": "2.1 cpu_mkl_py311_0", "old-thing": "1.0 py_0", "replaced": "1.0 py_0"}
+    assert answer.brought == {"torch": "pytorch", "old": "old-thing"}
+    assert set(answer.packages or ()) == {"torch", "by-pip", "old"}
+
+
+def test_an_interpreter_outside_of_conda_tells_nothing_of_it(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path], check=True)
+    answer = ask_interpreter(str(tmp_path / "bin" / "python"), {}, tmp_path)
+    assert (answer.version != "", answer.conda, answer.brought) == (True, {}, {})

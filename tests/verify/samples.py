@@ -74,6 +74,7 @@ def good_record(lock: Lock, **changes: object) -> RunRecord:
         python_version=lock.python.version,
         python_executable="/opt/env/bin/python",
         packages={package.name: package.version for package in lock.packages},
+        conda={package.name: f"{package.version} {package.build}" for package in lock.conda},
         machine={"cpus": "2"},
     )
     return replace(record, **changes)  # type: ignore[arg-type]

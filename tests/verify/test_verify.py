@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -288,6 +289,41 @@ def test_versions_are_compared_as_versions() -> None:
     lock = sample_lock()
     record = good_record(lock, packages={"numpy": "2.4.1", "six": "1.0.0", "mine": "0.1"})
     assert judged(engine_of(lock, record)).outcome is Outcome.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"conda": {}}, "conda:_libgcc_mutex: 0.1 conda_forge in the lock, not in the image"),
+        ({"numpy": "1.26.4 py311_9"}, "conda:numpy: 1.26.4 py311h64a7726_0 in the lock, 1.26.4 py311_9 in the image"),
+        ({"more": "1.0 h_0"}, "conda:more: not in the lock, 1.0 h_0 in the image"),
+    ],
+)
+def test_conda_packages_have_to_be_the_locked_ones(change: dict[str, Any], line: str) -> None:
+    lock = sample_lock()
+    conda = change.get("conda", {**good_record(lock).conda, **change})
+    verdict = judged(engine_of(lock, good_record(lock, conda=conda)))
+    assert verdict.outcome is Outcome.TAMPERED
+    (finding,) = (one for one in verdict.findings if one.kind == "packages")
+    assert line in finding.evidence
+
+
+def test_what_came_with_a_conda_package_needs_no_wheel_in_the_lock() -> None:
+    lock = sample_lock()
+    record = good_record(lock, brought={"pandas": "pandas", "numpy": "numpy"})
+    brought = replace(record, packages={**record.packages, "pandas": "2.2.1"})
+    assert judged(engine_of(lock, brought)).outcome is Outcome.VERIFIED
+    stray = replace(brought, brought={"numpy": "numpy"})
+    assert judged(engine_of(lock, stray)).outcome is Outcome.TAMPERED
+    over = replace(brought, packages={**brought.packages, "numpy": "1.0"})
+    assert judged(engine_of(lock, over)).outcome is Outcome.TAMPERED  # the wheel that was installed over conda's
+
+
+def test_without_conda_in_the_lock_nothing_is_excused_by_it() -> None:
+    lock = sample_lock(conda=(), modules={})
+    record = good_record(lock, brought={"pandas": "pandas"})
+    brought = replace(record, packages={**record.packages, "pandas": "2.2.1"})
+    assert judged(engine_of(lock, brought)).outcome is Outcome.TAMPERED
 
 
 def drifting() -> Lock:

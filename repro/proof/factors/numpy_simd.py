@@ -60,7 +60,8 @@ def only_in(one: set[str], other: set[str], version: Version) -> list[str]:
 
 def numpy_version(lock: Lock) -> Version | None:
     """The locked version; None where NumPy isn't locked, or has one that is none."""
-    found = next((package.version for package in lock.packages if package.name == "numpy"), None)
+    wheels = [package.version for package in lock.packages if package.name == "numpy"]
+    found = next(iter([*wheels, *(package.version for package in lock.conda if package.name == "numpy")]), None)
     try:
         return None if found is None else Version(found)
     except InvalidVersion:

@@ -7,7 +7,7 @@ from repro.verify.model import Cause
 
 _KINDS = ("lock", "evaluation", "runner", "record", "platform", "user", "entrypoint", "command", "label", "plan")
 _BASE_LAYERS = {"interpreter", "system"}
-_OTHER_RULES = ("wheel", "code", "data", "model", *_BASE_LAYERS)
+_OTHER_RULES = ("wheel", "conda", "code", "data", "model", *_BASE_LAYERS)
 """How layers begin whose differences rules of their own tell."""
 
 _CHANGED = "changed or missing: "

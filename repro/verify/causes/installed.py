@@ -1,12 +1,16 @@
-"""Which files of installed packages in an image are not those that their own RECORD names (PEP 376, PEP 627)."""
+"""Which files of packages in an image aren't those that their RECORD (PEP 376, PEP 627) or conda-meta names."""
 
 import base64
+import contextlib
 import csv
 import io
+import json
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
+from repro.conda.environment import META as CONDA_META
+from repro.conda.records import parse_record
 from repro.digest import Digest
 from repro.engines.model import Engine, ImageInfo
 from repro.errors import ReproError
@@ -14,23 +18,53 @@ from repro.lock import Lock
 from repro.plan import layout
 
 _MOST_BYTES = 256 << 20
-"""Environments of larger wheels are not read out of an image only to find a changed file."""
+"""Environments of larger wheels are not read out of an image only to find a changed file …"""
+_MOST_CONDA = 64 << 20
+"""… and neither is all that larger conda packages bring beside Python modules."""
+_LINK = "softlink"
 
 
 def modified_files(lock: Lock, image: ImageInfo, engine: Engine) -> Iterator[str]:
-    """`package: file` of each changed or missing file; nothing where the environment is too large to be read."""
-    if sum(file.size for package in lock.packages for file in package.files) > _MOST_BYTES:
+    """`package: file` of each changed or missing file; nothing where the environment is too large to be read.
+
+    Of conda packages every file, where they are few; else those of their Python modules.
+    """
+    conda = sum(one.size for one in lock.conda)
+    if conda + sum(file.size for package in lock.packages for file in package.files) > _MOST_BYTES:
         return
     minor = ".".join(lock.python.version.split(".")[:2])
-    folder = layout.ENVIRONMENT / "lib" / f"python{minor}" / "site-packages"
+    site = layout.ENVIRONMENT / "lib" / f"python{minor}" / "site-packages"
+    folder = layout.ENVIRONMENT if 0 < conda <= _MOST_CONDA else site
     try:
-        files = engine.read_files(image.id, folder)
+        files = _read(engine, image, folder)
+        records = _read(engine, image, layout.ENVIRONMENT / CONDA_META) if lock.conda else {}
     except ReproError:  # a verdict counts without its explanation
         return
-    for path in sorted(files):
-        if path.endswith(".dist-info/RECORD"):
-            name = PurePosixPath(path).parent.name.partition("-")[0].replace("_", "-").lower()
-            yield from (f"{name}: {changed}" for changed in _changed(files[path], files))
+    brought = dict(_brought(records))
+    inside = {path: (name, sha256) for path, (name, sha256) in brought.items() if path.is_relative_to(folder)}
+    for path, (name, sha256) in sorted(inside.items()):
+        if path not in files or Digest.of(files[path]).hex != sha256:
+            yield f"{name}: {path.relative_to(folder).as_posix()}"
+    below = {one.relative_to(site).as_posix(): data for one, data in files.items() if one.is_relative_to(site)}
+    for record in sorted(below):
+        if record.endswith(".dist-info/RECORD") and site / record not in brought:
+            name = PurePosixPath(record).parent.name.partition("-")[0].replace("_", "-").lower()
+            yield from (f"{name}: {changed}" for changed in _changed(below[record], below))
+
+
+def _read(engine: Engine, image: ImageInfo, folder: PurePosixPath) -> dict[PurePosixPath, bytes]:
+    """The files below a folder by their absolute paths."""
+    return {folder / path: data for path, data in engine.read_files(image.id, folder).items()}
+
+
+def _brought(records: Mapping[PurePosixPath, bytes]) -> Iterator[tuple[PurePosixPath, tuple[str, str]]]:
+    """Each file that a conda package brought, with its name and the digest of the file. An image may say anything."""
+    for path in sorted(records):
+        with contextlib.suppress(ValueError, RecursionError):
+            record = parse_record(json.loads(records[path]), Path(path.name))
+            for one in record.paths:
+                if one.sha256 is not None and one.kind != _LINK:
+                    yield layout.ENVIRONMENT / one.path, (record.name, one.sha256)
 
 
 def _changed(record: bytes, files: Mapping[str, bytes]) -> Iterator[str]:

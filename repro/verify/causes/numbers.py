@@ -1,15 +1,14 @@
-"""Rules `blas`, `blas-kernel`, `cpu-dispatch`, `cpu-features`: other code computed the same sums."""
+"""Rules `cpu-dispatch` and `cpu-features`: other code was chosen for this CPU."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Literal
 
-from repro.lock import NativeLibrary
+from repro.verify.causes.blas import blas, rounding_confidence
 from repro.verify.causes.situation import Difference, Situation
 from repro.verify.causes.words import cell, lines, value
 from repro.verify.model import Cause
 
-_BLAS = {"openblas", "mkl", "blis", "flexiblas"}
 DISPATCH = re.compile(
     r"\$(OPENBLAS_CORETYPE|OPENBLAS_L2_SIZE|MKL_(CBWR|DEBUG_CPU_TYPE|ENABLE_INSTRUCTIONS|DYNAMIC)|BLIS_ARCH_TYPE"
     r"|NPY_(DISABLE|ENABLE)_CPU_FEATURES|(ONEDNN|DNNL)_\w+|ATEN_CPU_CAPABILITY|TF_ENABLE_ONEDNN_OPTS|GLIBC_TUNABLES)"
@@ -18,57 +17,6 @@ DISPATCH = re.compile(
 """Settings that choose code by CPU."""
 
 _ILLEGAL = re.compile(r"[Ii]llegal instruction|SIGILL")
-
-
-def blas(situation: Situation) -> Iterator[Cause]:
-    """Another vendor or version of BLAS, or another of its kernels, of each file or each name."""
-    pairs = [] if situation.only_failed else list(_pairs(situation))
-    for left, right in pairs:
-        if (left.name, left.version) != (right.get("name"), right.get("version")):
-            yield Cause(
-                rule="blas",
-                message="another BLAS library computed than on the laptop",
-                laptop=f"{left.name} {left.version or ''}".strip(),
-                here=f"{right.get('name')} {right.get('version') or ''}".strip(),
-                where=left.file,
-                confidence=_confidence(situation),
-                fix="Have the same package that brings it on both sides: see which one differs, and pin it.",
-            )
-    forced = [one for name, one in situation.settings().items() if name == "$OPENBLAS_CORETYPE"]
-    for left, right in pairs:
-        if left.kernel and right.get("kernel") and left.kernel != right["kernel"]:
-            yield Cause(
-                rule="blas-kernel",
-                message=f"{left.name} chose other code for this CPU than for the laptop's",
-                laptop=left.kernel,
-                here=str(right["kernel"]),
-                where=left.file,
-                confidence=_confidence(situation),
-                fix=f'Pin it on both sides: OPENBLAS_CORETYPE="{left.kernel}" and [run] env = ["OPENBLAS_CORETYPE"], '
-                "then capture again; or allow the difference with a tolerance."
-                if left.name == "openblas"
-                else "Pin its code path (MKL_CBWR for MKL) on both sides, or allow the difference with a tolerance.",
-                evidence=lines(forced),
-            )
-
-
-def _pairs(situation: Situation) -> Iterator[tuple[NativeLibrary, Mapping[str, Any]]]:
-    """The laptop's BLAS libraries with those here: by file, else by their order."""
-    machine, record = situation.lock.evidence.machine, situation.here.record
-    if machine is None or record is None:
-        return
-    ours = [one for one in machine.libraries if one.name in _BLAS]
-    theirs = [one for one in record.libraries if one.get("name") in _BLAS]
-    by_file = {one.get("file"): one for one in theirs}
-    yield from ((one, by_file[one.file]) for one in ours if one.file in by_file)
-    files = {one.file for one in ours}
-    rest = [one for one in theirs if one.get("file") not in files]
-    yield from zip([one for one in ours if one.file not in by_file], rest, strict=False)
-
-
-def _confidence(situation: Situation) -> Literal["likely", "possible"]:
-    """Moves of floats by rounding come from such differences; larger ones may, where a fit stops at another step."""
-    return "likely" if situation.only_rounding or not situation.moved else "possible"
 
 
 def dispatch(situation: Situation) -> Iterator[Cause]:
@@ -97,7 +45,7 @@ def dispatch(situation: Situation) -> Iterator[Cause]:
             f"{package} chose other code for this CPU than for the laptop's",
             package,
             "Pin it on both sides (NPY_DISABLE_CPU_FEATURES, ATEN_CPU_CAPABILITY), or allow a tolerance.",
-            _confidence(situation),
+            rounding_confidence(situation),
         )
 
 
@@ -146,8 +94,8 @@ def features(situation: Situation) -> Iterator[Cause]:
         laptop=" ".join(lost) or machine.processor,
         here=" ".join(gained) or record.machine.get("processor", "unknown"),
         where=(cell(failure.cell) if failure else "") or "CPU",
-        confidence="certain" if illegal else _confidence(situation),
-        fix="Run where the CPU is of the laptop's kind, or pin the code path: OPENBLAS_CORETYPE, "
+        confidence="certain" if illegal else rounding_confidence(situation),
+        fix="Run where the CPU is of the laptop's kind, or pin the code path: OPENBLAS_CORETYPE, MKL_CBWR, "
         "NPY_DISABLE_CPU_FEATURES, ONEDNN_MAX_CPU_ISA, ATEN_CPU_CAPABILITY; or allow the difference with a tolerance.",
         evidence=(
             *([f"only on the laptop: {' '.join(lost)}"] if lost else []),

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
+from repro.verify.causes.blas import blas, blas_builds
 from repro.verify.causes.clock import clock
+from repro.verify.causes.conda import other_builds
 from repro.verify.causes.digits import fewer_digits
 from repro.verify.causes.files import changed_files, missing_file
 from repro.verify.causes.gpu import gpu
@@ -10,7 +12,7 @@ from repro.verify.causes.hidden_state import hidden_state
 from repro.verify.causes.image import other_base, other_image, other_layers
 from repro.verify.causes.memory import memory_limit, shared_memory
 from repro.verify.causes.network import network
-from repro.verify.causes.numbers import blas, dispatch, features
+from repro.verify.causes.numbers import dispatch, features
 from repro.verify.causes.order import directory_order
 from repro.verify.causes.packages import changed_packages, missing_package, modified_packages
 from repro.verify.causes.python import python_build, python_version
@@ -27,6 +29,7 @@ Rule = Callable[[Situation], Iterator[Cause]]
 RULES: dict[Rule, tuple[str, ...]] = {
     changed_files: ("data-changed", "model-changed", "code-changed"),
     modified_packages: ("package-modified",),
+    blas_builds: ("blas",),
     changed_packages: ("package-changed", "package-added", "package-removed"),
     python_version: ("python-version",),
     other_base: ("base-changed",),
@@ -52,6 +55,7 @@ RULES: dict[Rule, tuple[str, ...]] = {
     gpu: ("gpu",),
     variable_changed: ("variable-changed",),
     clock: ("clock",),
+    other_builds: ("conda-build",),
     features: ("cpu-features",),
     python_build: ("python-build",),
     c_library: ("libc",),

@@ -22,6 +22,7 @@ from repro.verify.causes.installed import modified_files
 from repro.verify.causes.situation import Situation
 from repro.verify.model import Finding, Outcome, Verdict
 from repro.verify.stage import verify
+from tests.lock.samples import conda_package
 from tests.verify.causes.situations import planned
 from tests.verify.samples import NAME, MemoryEngine, engine_of, good_record, image_of, sample_lock
 
@@ -212,12 +213,67 @@ def installed() -> dict[str, bytes]:
     ],
 )
 def test_files_that_are_not_those_of_their_record(change: dict[str, bytes | None], expected: list[str]) -> None:
-    lock = replace(sample_lock(), packages=())
+    lock = replace(sample_lock(), packages=(), conda=())
     files = {path: data for path, data in {**installed(), **change}.items() if data is not None}
     folder = str(layout.ENVIRONMENT / "lib" / "python3.11" / "site-packages")
     assert (
         list(modified_files(lock, image_of(lock), Shelf(lock, image_of(lock), None, more={folder: files}))) == expected
     )
+
+
+def conda_installed(*, large: bool = False) -> tuple[Lock, dict[str, bytes]]:
+    """A conda package with a library and a module, as a builder links it, and a wheel beside it; its lock."""
+    size = (80 << 20) if large else 1000
+    lock = replace(sample_lock(), packages=(), conda=(conda_package("blas", size=size), conda_package("six-conda")))
+    site = "lib/python3.11/site-packages"
+    files = {
+        "lib/libblas.so.3": b"\x7fELF",
+        f"{site}/blas.py": b"VALUE = 1\n",
+        f"{site}/blas-1.0.dist-info/RECORD": b"blas.py,sha256=of-the-placeholder,9\n",
+    }
+    paths = [{"_path": one, "sha256_in_prefix": hashlib.sha256(data).hexdigest()} for one, data in files.items()]
+    paths.append({"_path": "lib/libblas.so", "path_type": "softlink", "sha256": "0" * 64})
+    document = {"name": "blas", "version": "1.0", "build": "h_0", "subdir": "linux-64", "paths_data": {"paths": paths}}
+    records = {
+        "conda-meta/blas-1.0-h_0.json": json.dumps(document).encode(),
+        "conda-meta/other-1.0-h_0.json": b"{",
+    }
+    wheel = {f"{site}/{path}": data for path, data in installed().items()}
+    return lock, {**files, **records, **wheel}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"lib/libblas.so.3": b"other"}, ["blas: lib/libblas.so.3"]),
+        ({"lib/python3.11/site-packages/blas.py": None}, ["blas: lib/python3.11/site-packages/blas.py"]),
+        ({"lib/python3.11/site-packages/six.py": b"VALUE = 2\n"}, ["six: six.py"]),
+        ({"lib/more.so": b"1"}, []),
+    ],
+)
+def test_files_that_are_not_those_of_condas_records(change: dict[str, bytes | None], expected: list[str]) -> None:
+    lock, usual = conda_installed()
+    files = {path: data for path, data in {**usual, **change}.items() if data is not None}
+    engine = Shelf(lock, image_of(lock), None, more=folders(files, "", "conda-meta/"))
+    assert list(modified_files(lock, image_of(lock), engine)) == expected
+
+
+def test_of_large_conda_packages_only_modules_are_read() -> None:
+    lock, usual = conda_installed(large=True)
+    files = {**usual, "lib/libblas.so.3": b"other", "lib/python3.11/site-packages/blas.py": b"other"}
+    engine = Shelf(lock, image_of(lock), None, more=folders(files, "conda-meta/", "lib/python3.11/site-packages/"))
+    assert list(modified_files(lock, image_of(lock), engine)) == ["blas: blas.py"]
+
+
+def folders(files: Mapping[str, bytes], *names: str) -> dict[str, dict[str, bytes]]:
+    """What an engine gives for each of these folders of the environment."""
+    return {
+        str(layout.ENVIRONMENT / name): {
+            path.removeprefix(name): data for path, data in files.items() if path.startswith(name)
+        }
+        for name in names
+    }
 
 
 def test_large_environments_are_not_read_only_for_that() -> None:

@@ -295,6 +295,12 @@ SEEN: Mapping[str, tuple[Situation, str, str, str]] = {
     "TF32": (variable("NVIDIA_TF32_OVERRIDE", "1"), "gpu", "GPU", "likely"),
     "no assertions": (set_otherwise(optimize="1"), "variable-changed", "optimize", "likely"),
     "the day": (situation(sources=CODE), "clock", "cell 2, line 1", "likely"),
+    "another build of a conda package": (
+        situation(record=here(LOCK, conda={**good_record(LOCK).conda, "numpy": "1.26.4 py311h64a7726_9"})),
+        "conda-build",
+        "numpy",
+        "possible",
+    ),
     "AVX-512": (machine(features="sse4_2 avx2 fma avx512f"), "cpu-features", "CPU", "possible"),
     "an illegal instruction": (failing("the kernel was killed by SIGILL", cell=2), "cpu-features", "cell 2", "certain"),
     "another C library": (machine(glibc="2.41"), "libc", "base image", "possible"),
