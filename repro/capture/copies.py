@@ -23,7 +23,7 @@ def review_copies(interpreter: Interpreter) -> tuple[str, ...]:
         raise CaptureError(
             "two versions of a package are recorded in one place, so which one is installed can't be told",
             problems=[f"{one.name}: {one.version} and {other.version} in {one.location}" for one, other in unclear],
-            fix=f"Install it again: pip install --force-reinstall {' '.join(sorted({one.name for one, _ in unclear}))}",
+            fix=_cure(unclear),
         )
     return tuple(_passed_over(pairs))
 
@@ -48,6 +48,19 @@ def misplaced_imports(modules: Mapping[str, str], interpreter: Interpreter) -> t
 def _in_one_place(one: Distribution, other: Distribution) -> bool:
     same = os.path.realpath(one.location) == os.path.realpath(other.location)
     return same and one.record and other.record and one.version != other.version
+
+
+def _cure(unclear: Iterable[tuple[Distribution, Distribution]]) -> str:
+    """With pip; where conda brought one of them, with both, because neither knows of the other's."""
+    pairs = list(unclear)
+    names = " ".join(sorted({one.name for one, _ in pairs}))
+    conda = sorted({one.conda for pair in pairs for one in pair if one.conda is not None})
+    if conda:
+        return (
+            f"Take out pip's, then install conda's again: pip uninstall {names}; "
+            f"conda install --force-reinstall {' '.join(conda)}"
+        )
+    return f"Install it again: pip install --force-reinstall {names}"
 
 
 def _only_shadowed(owners: Iterable[Distribution], shadowed: Iterable[Distribution]) -> Iterator[Distribution]:

@@ -1,5 +1,7 @@
 """Who we are for private channels: tokens and logins of conda, mamba and pixi, put into requests and nowhere else."""
 
+import base64
+import contextlib
 import fnmatch
 import functools
 import json
@@ -14,7 +16,7 @@ import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from repro.conda.condarc import conda_settings
-from repro.conda.names import scrubbed, token_of, with_token
+from repro.conda.names import scrubbed, subdir_in, token_of, with_token
 from repro.http import Session
 from repro.realpaths import expanded
 
@@ -56,7 +58,7 @@ def known_credentials(
     """
     settings = conda_settings(environ, prefix)
     written = [one for address in (*settings.addresses, *addresses) for one in _in_address(address)]
-    found = dict.fromkeys([*written, *_of_rattler(environ), *_of_anaconda(environ)])
+    found = dict.fromkeys([*written, *_of_rattler(environ), *_of_mamba(), *_of_anaconda(environ)])
     return tuple(sorted(found, key=lambda one: (-len(one.place), "*" in one.place)))
 
 
@@ -95,6 +97,20 @@ def _authentication(place: str, said: Any) -> Iterator[Credential]:
             yield Credential(place, "bearer", token)
         case {"BasicHTTP": {"username": str(user), "password": str(password)}}:
             yield Credential(place, "login", password, user)
+
+
+def _of_mamba() -> Iterator[Credential]:
+    """What `mamba auth login` keeps; passwords in base64 (libmamba, `authentication.cpp`)."""
+    document = _json(expanded("~") / ".mamba" / "auth" / "authentication.json")
+    for place, said in document.items() if isinstance(document, dict) else ():
+        match said:
+            case {"type": "CondaToken", "token": str(token)}:
+                yield Credential(str(place), "token", token)
+            case {"type": "BearerToken", "token": str(token)}:
+                yield Credential(str(place), "bearer", token)
+            case {"type": "BasicHTTPAuthentication", "user": str(user), "password": str(encoded)}:
+                with contextlib.suppress(ValueError):
+                    yield Credential(str(place), "login", base64.b64decode(encoded, validate=True).decode(), user)
 
 
 def _of_anaconda(environ: Mapping[str, str]) -> Iterator[Credential]:
@@ -150,7 +166,10 @@ def with_own_credentials(
 
 
 class _ChannelAuth(AuthBase):
-    """Credentials of channels; requests to other places are left to what was there before."""
+    """Credentials of channels; all but requests for a file of a subdir are left to what was there before.
+
+    One host may serve channels and package indexes, and want different credentials for them.
+    """
 
     def __init__(self, before: Any, known: tuple[Credential, ...]) -> None:
         self._before = before
@@ -158,8 +177,8 @@ class _ChannelAuth(AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         url = request.url or ""
-        own = urlsplit(url).username or token_of(url)
-        found = None if own else next((one for one in self._known if one.fits(url)), None)
+        others = subdir_in(url) is None or urlsplit(url).username or token_of(url)
+        found = None if others else next((one for one in self._known if one.fits(url)), None)
         if found is None:
             return self._before(request) if callable(self._before) else request
         request.headers["Cache-Control"] = "no-cache, no-store"

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -98,17 +98,8 @@ def read_prefix(prefix: Path) -> CondaPrefix:
             fix="Install these packages again (`conda install --force-reinstall NAME`, the same with mamba; "
             "`pixi reinstall NAME`), or make the environment anew, then capture again.",
         )
-    ordered = tuple(sorted(records, key=lambda record: record.name))
+    ordered = tuple(sorted(map(_completed, records), key=lambda record: record.name))
     return CondaPrefix(prefix, ordered, _asked(prefix, ordered))
-
-
-def read_record(file: Path) -> Record:
-    """One file of conda-meta. Raises CaptureError when it is damaged."""
-    problems: list[str] = []
-    record = _attempt(file, _content(file), problems)
-    if record is None:
-        raise CaptureError(problems[0], fix="Install the package again (`conda install --force-reinstall NAME`).")
-    return record
 
 
 def _content(file: Path) -> bytes | OSError:
@@ -128,6 +119,23 @@ def _attempt(file: Path, data: bytes | OSError, problems: list[str]) -> Record |
     except (ValueError, RecursionError) as error:  # JSON and text that isn't UTF-8 included
         problems.append(f"{file.name}: {error if isinstance(error, DamagedRecordError) else 'it is no JSON'}")
     return None
+
+
+def _completed(record: Record) -> Record:
+    """With what a package needs, where mamba has emptied that: it does for those of an explicit list.
+
+    The unpacked package in mamba's cache still tells (info/index.json), as long as that is there.
+    """
+    if record.depends or record.sha256 or record.size or record.unpacked is None:
+        return record
+    try:
+        index = json.loads((record.unpacked / "info" / "index.json").read_bytes())
+        depends, constrains = index["depends"], index.get("constrains", [])
+    except (OSError, ValueError, LookupError, TypeError):
+        return record
+    if not all(isinstance(one, str) for one in (*depends, *constrains)):
+        return record
+    return replace(record, depends=tuple(depends), constrains=tuple(constrains))
 
 
 def _doubled(records: Iterable[Record]) -> Iterator[str]:

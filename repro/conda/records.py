@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from repro.conda.names import channel_name, channel_url, parse_archive_name, scrubbed, subdir_in
+from repro.conda.names import ENDINGS, channel_name, channel_url, parse_archive_name, scrubbed, subdir_in
 from repro.digest import Digest
+from repro.errors import UsageError
 
 PYTHON = "python"
 """The package that is the interpreter."""
@@ -194,9 +195,11 @@ def _archive(data: Mapping[str, Any], url: str) -> str:
     """`fn`; mamba and old conda may have left it without its ending."""
     names = [url.rpartition("/")[2].partition("#")[0], _text(data, "fn", "")]
     for name in names:
-        if name.endswith((".conda", ".tar.bz2")):
-            parse_archive_name(name)
-            return name
+        if name.endswith(ENDINGS):
+            try:
+                return str(parse_archive_name(name))
+            except UsageError as error:
+                raise DamagedRecordError(error.what) from error
     return f"{_text(data, 'name')}-{_text(data, 'version')}-{_text(data, 'build')}.tar.bz2"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from repro.capture.config import (
+    CondaConfig,
     Config,
     FileRules,
     IndexConfig,
@@ -66,6 +67,10 @@ bytecode = "all"
 [system]
 apt = ["libgomp1", "g++-12=12.2.0-14+deb12u1", "libxrender1=1:0.9.10-1.1"]
 skip-scripts = ["libgl1"]
+[conda]
+skip-scripts = ["nb_conda_kernels"]
+run-scripts = ["font-ttf-ubuntu"]
+may-differ = ["libcxx"]
 [sources]
 "data/" = "s3://bucket/data/"
 [packages]
@@ -106,6 +111,7 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         memory=2 << 30,
         image=ImageOptions("zstd", "all"),
         system=SystemConfig(("libgomp1", "g++-12=12.2.0-14+deb12u1", "libxrender1=1:0.9.10-1.1"), ("libgl1",)),
+        conda=CondaConfig(("nb_conda_kernels",), ("font-ttf-ubuntu",), ("libcxx",)),
         sources={"data/": "s3://bucket/data/"},
         allow_patched=("six",),
         allow_loose=("sitecustomize",),
@@ -156,6 +162,8 @@ def test_pyproject_serves_where_there_is_no_repro_toml(tmp_path: Path) -> None:
         ("[system]\napt = ['libgomp1', 'libgomp1=1.0']", "system.apt[1]: comes twice"),
         ("[system]\nskip-scripts = ['libgl1=1']", "system.skip-scripts[0]: must be the name of a Debian package"),
         ("[system]\nskip-scripts = ['libgl1', 'libgl1']", "system.skip-scripts[1]: comes twice"),
+        ("[conda]\nrun-scripts = ['Fonts']", "conda.run-scripts[0]: must be the name of a conda package"),
+        ("[conda]\nskip-scripts = ['a']\nrun-scripts = ['b', 'a']", "conda.run-scripts[1]: a is in skip-scripts, too"),
         ("[findings]\nallow = ['wall-clock', 'clock']", "findings.allow[1]: must be one of absolute-path, "),
         ("[findings]\ndeny = []", "findings.deny: unknown field"),
         ("[system]\npackages = ['libgl1']", "system.packages: unknown field"),

@@ -82,6 +82,26 @@ def test_what_pixi_keeps_is_known(home: Path, tmp_path: Path) -> None:
     }
 
 
+def test_what_mamba_keeps_is_known(home: Path) -> None:
+    (home / ".mamba" / "auth").mkdir(parents=True)
+    (home / ".mamba" / "auth" / "authentication.json").write_text(
+        json.dumps(
+            {
+                "a.example": {"type": "CondaToken", "token": "tk-a"},
+                "b.example": {"type": "BearerToken", "token": "tk-b"},
+                "c.example:8443": {"type": "BasicHTTPAuthentication", "user": "ann", "password": "cHc="},
+                "d.example": {"type": "BasicHTTPAuthentication", "user": "ann", "password": "not base64"},
+            }
+        )
+    )
+    found = {one.place: (one.kind, one.secret) for one in known_credentials({})}
+    assert found == {
+        "a.example": ("token", "tk-a"),
+        "b.example": ("bearer", "tk-b"),
+        "c.example:8443": ("login", "pw"),
+    }
+
+
 def test_what_anaconda_login_keeps_is_known(home: Path) -> None:
     folder = home / ".continuum" / "anaconda-client" / "tokens"
     folder.mkdir(parents=True)
@@ -99,12 +119,13 @@ def test_each_kind_reaches_its_server_in_its_own_way() -> None:
     assert (
         sent("https://token.example/c/noarch/x.conda", known).url == "https://token.example/t/tk%2F1/c/noarch/x.conda"
     )
-    assert sent("https://a.bearer.example/x", known).headers["Authorization"] == "Bearer tk-2"
-    assert sent("https://login.example/x", known).headers["Authorization"].startswith("Basic ")
+    assert sent("https://a.bearer.example/noarch/x", known).headers["Authorization"] == "Bearer tk-2"
+    assert sent("https://login.example/noarch/x", known).headers["Authorization"].startswith("Basic ")
 
 
 @pytest.mark.parametrize(
-    "url", ["https://token.example/cc/x", "https://token.example.evil/c/x", "https://other.example/c/x"]
+    "url",
+    ["https://token.example/cc/noarch/x", "https://token.example.evil/c/noarch/x", "https://token.example/c/simple/x"],
 )
 def test_nobody_else_gets_them(url: str) -> None:
     request = sent(url, (Credential("token.example/c", "token", "tk-1"),))
@@ -114,15 +135,21 @@ def test_nobody_else_gets_them(url: str) -> None:
 
 def test_an_address_that_says_who_we_are_is_left_alone() -> None:
     known = (Credential("host.example", "token", "tk-1"),)
-    assert sent("https://host.example/t/tk-2/c/x", known).url == "https://host.example/t/tk-2/c/x"
+    assert sent("https://host.example/t/tk-2/c/noarch/x", known).url == "https://host.example/t/tk-2/c/noarch/x"
 
 
 def test_the_narrowest_place_wins(home: Path) -> None:
     (home / ".condarc").write_text(
         "channels: [https://host.example/t/tk-wide, https://host.example/t/tk-narrow/c]\n", encoding="utf-8"
     )
-    assert sent("https://host.example/c/x", known_credentials({})).url == "https://host.example/t/tk-narrow/c/x"
-    assert sent("https://host.example/d/x", known_credentials({})).url == "https://host.example/t/tk-wide/d/x"
+    assert (
+        sent("https://host.example/c/noarch/x", known_credentials({})).url
+        == "https://host.example/t/tk-narrow/c/noarch/x"
+    )
+    assert (
+        sent("https://host.example/d/noarch/x", known_credentials({})).url
+        == "https://host.example/t/tk-wide/d/noarch/x"
+    )
 
 
 def test_secrets_are_in_no_repr() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from repro.conda.environment import is_conda, read_prefix, read_record, requested_in
+from repro.conda.environment import is_conda, read_prefix, requested_in
 from repro.errors import CaptureError
 
 
@@ -59,13 +59,6 @@ def test_all_damaged_records_are_told_with_their_cure(tmp_path: Path) -> None:
     assert "conda install --force-reinstall" in (caught.value.fix or "")
 
 
-def test_a_damaged_record_by_itself_is_told_too(tmp_path: Path) -> None:
-    path = write_record(tmp_path, "a")
-    path.write_text("nothing", encoding="utf-8")
-    with pytest.raises(CaptureError, match=r"a-1-0\.json: it is no JSON"):
-        read_record(path)
-
-
 def test_two_records_of_one_package_are_refused(tmp_path: Path) -> None:
     path = write_record(tmp_path, "a")
     path.with_name("a-2-0.json").write_bytes(path.read_bytes())
@@ -86,3 +79,16 @@ def test_what_was_asked_for_is_told_by_records_and_history(tmp_path: Path) -> No
     )
     assert requested_in(tmp_path / "conda-meta" / "history") == {"python", "scipy"}
     assert read_prefix(tmp_path).asked == {"python", "pandas"}
+
+
+def test_what_mamba_emptied_is_read_from_the_unpacked_package(tmp_path: Path) -> None:
+    unpacked = tmp_path / "pkgs" / "a-1-0"
+    (unpacked / "info").mkdir(parents=True)
+    emptied = {"depends": [], "size": 0, "extracted_package_dir": str(unpacked)}
+    write_record(tmp_path, "a", **emptied)
+    assert read_prefix(tmp_path).records[0].depends == ()
+    (unpacked / "info" / "index.json").write_text(json.dumps({"depends": ["python", 3]}))
+    assert read_prefix(tmp_path).records[0].depends == ()
+    (unpacked / "info" / "index.json").write_text(json.dumps({"depends": ["python >=3.11"], "constrains": ["b <2"]}))
+    found = read_prefix(tmp_path).records[0]
+    assert (found.depends, found.constrains) == (("python >=3.11",), ("b <2",))

@@ -232,6 +232,12 @@ def test_scripts_are_linked_only_where_the_lock_says_what_happens_with_them(tmp_
     assert "runs before it is linked" in refusal(early, tmp_path, UsageError, scripts="run")
 
 
+def test_scripts_of_noarch_python_packages_are_known_too(tmp_path: Path) -> None:
+    forged = Forged((Item("python-scripts/.demo-post-link.sh", b"exit 1\n", 0o755),), index=NOARCH)
+    assert "bin/.demo-post-link.sh" in refusal(forged, tmp_path, UsageError)
+    assert files(linked(forged, tmp_path, scripts="run")).keys() == {"bin/.demo-post-link.sh"}
+
+
 def test_two_files_for_one_place_are_refused(tmp_path: Path) -> None:
     forged = Forged((Item("site-packages/demo.py", b"1"), Item(f"{SITE}/demo.py", b"2")), index=NOARCH)
     assert "go to the same place" in refusal(forged, tmp_path)

@@ -83,6 +83,7 @@ def test_requests_are_told_in_two_ways() -> None:
     [
         ({"name": 3}, "name must be a text"),
         ({"version": None}, "version must be a text"),
+        ({"fn": "x.conda"}, "not the file name of a conda package"),
         ({"size": -1}, "size must be a whole number"),
         ({"sha256": "abc"}, "sha256 is no such hash"),
         ({"depends": "python"}, "depends must be a list"),

@@ -76,7 +76,7 @@ def activated(kernel: Kernel, environ: Mapping[str, str], progress: Progress) ->
     given = stated_variables(prefix)
     before = _before(prefix, environ, given)
     set_by_scripts: Mapping[str, str] = {}
-    scripts = sorted((prefix / "etc" / "conda" / "activate.d").glob("*.sh"))
+    scripts = sorted((prefix / "etc" / "conda" / "activate.d").glob("*.sh")) if os.name == "posix" else []
     if scripts:
         try:
             set_by_scripts = _set_by(scripts, before)

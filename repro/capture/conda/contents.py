@@ -23,7 +23,7 @@ _REWRITTEN = ("share/jupyter/", "etc/jupyter/")
 """Jupyter and its extensions write there as they are installed and used."""
 _MADE = {
     *("mime.cache", "icon-theme.cache", "gschemas.compiled", "loaders.cache", "immodules.cache", "fonts.dir"),
-    *("fonts.scale", "easy-install.pth", "catalog"),
+    *("fonts.scale", "easy-install.pth", "catalog", "giomodule.cache", "mimeinfo.cache"),
 }
 """Files that packages' scripts make again whenever another package comes."""
 _LINK = "softlink"

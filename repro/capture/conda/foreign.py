@@ -1,6 +1,6 @@
 """A captured conda environment on another platform: the same versions in that platform's builds. No version moves."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -8,6 +8,7 @@ from typing import Protocol
 from repro.capture.conda.counterparts import Counterparts, beside, channels_of
 from repro.capture.conda.culprits import Group, find_culprits
 from repro.capture.conda.patches import CondaReview
+from repro.capture.conda.scripts import decided
 from repro.capture.conda.solve import Conflict, Published, Repodata, Solver, virtual_packages
 from repro.capture.conda.telling import differences, raise_problems
 from repro.conda.environment import CondaPrefix
@@ -15,6 +16,7 @@ from repro.conda.names import LOCAL, NOARCH, subdir_of
 from repro.digest import Digest
 from repro.errors import CaptureError
 from repro.lock import CondaPackage
+from repro.lock.conda import Scripts
 from repro.progress import Progress
 from repro.words import count
 
@@ -63,6 +65,7 @@ def foreign_packages(
     progress: Progress,
     review: CondaReview | None = None,
     skip_scripts: Collection[str] = (),
+    run_scripts: Collection[str] = (),
     may_differ: Collection[str] = (),
     needed: Collection[str] = (),
     preferred: Iterable[CondaPackage] = (),
@@ -82,6 +85,7 @@ def foreign_packages(
         review: What is left of each package here. Those of which nothing is, because pip has put its own in their
             place, are left out there, too; the others lose what they lost here. All are whole when None.
         skip_scripts: Packages whose scripts may be left out.
+        run_scripts: Packages whose scripts run while an image is made.
         may_differ: Names of packages that the author allows another version there.
         needed: Names of conda packages that pip's packages need.
         preferred: Packages that an earlier lock has for the target, taken where they still fit.
@@ -109,7 +113,7 @@ def foreign_packages(
         progress.warn(line)
     settled = _all_settled(found, archives, target)
     bare = (_locked(one, settled[one.name], captured, target) for one in found)
-    packages = _as_here(bare, review or CondaReview(), skip_scripts)
+    packages = _as_here(bare, review or CondaReview(), lambda name: decided(name, skip_scripts, run_scripts))
     task.finish(count(len(packages), "package"))
     return packages
 
@@ -172,7 +176,7 @@ def _locked(one: Published, settled: Settled, captured: Counterparts, target: st
 
 
 def _as_here(
-    packages: Iterable[CondaPackage], review: CondaReview, skip_scripts: Collection[str]
+    packages: Iterable[CondaPackage], review: CondaReview, scripts: Callable[[str], Scripts | None]
 ) -> tuple[CondaPackage, ...]:
     """The packages with what became of their files on the laptop."""
     without = {one.record.name: one.without() for one in review.contents}
@@ -181,7 +185,7 @@ def _as_here(
             package,
             without=without.get(package.name, ()),
             patched=review.patched.get(package.name, ()),
-            scripts="skip" if package.name in skip_scripts else None,
+            scripts=scripts(package.name),
         )
         for package in packages
     )

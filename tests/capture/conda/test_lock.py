@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from repro_oci.image_python import can_compile
 
 from repro.capture.conda.archives import Archive
-from repro.capture.conda.lock import check_glibc, check_scripts, installed_packages, needed_glibc
+from repro.capture.conda.lock import check_glibc, installed_packages, needed_glibc
 from repro.capture.conda.patches import review_conda
+from repro.capture.conda.scripts import check_runnable, check_scripts
 from repro.digest import Digest
 from repro.errors import CaptureError, UsageError
 from repro.store import ObjectStore
@@ -57,6 +59,38 @@ def test_scripts_need_leave(laptop: Laptop) -> None:
         f"x=1.5=h0_0: {SCRIPT} is not run in the image",
         "skip-scripts names y, which has no script, or isn't installed",
     )
+
+
+def test_scripts_run_where_that_is_said(laptop: Laptop, tmp_path: Path) -> None:
+    laptop.install("x", {SCRIPT: "echo"}, "1.5")
+    conda = laptop.interpreter().conda
+    assert conda is not None
+    assert check_scripts(conda.records, [], ["x", "z"]) == (
+        f"x=1.5=h0_0: {SCRIPT} runs while an image is made",
+        "run-scripts names z, which has no script, or isn't installed",
+    )
+    review = review_conda(laptop.interpreter(), (), ObjectStore(tmp_path / "objects"))
+    archives = {name: Archive(Digest.of(b"x"), 10, None, None) for name in ("python", "x")}
+    found = installed_packages(conda, review, archives, target="linux/amd64", skip_scripts=[], run_scripts=["x"])
+    assert [one.scripts for one in found] == [None, "run"]
+
+
+def test_scripts_that_run_before_linking_can_only_be_left_out(laptop: Laptop) -> None:
+    laptop.install("x", {SCRIPT: "echo", "bin/.x-pre-link.sh": "echo"}, "1.5")
+    records = laptop.interpreter().conda.records  # type: ignore[union-attr]
+    with pytest.raises(CaptureError, match="before linking") as caught:
+        check_scripts(records, [], ["x"])
+    assert caught.value.problems == ("x=1.5=h0_0: bin/.x-pre-link.sh",)
+
+
+def test_scripts_for_another_architecture_are_refused_by_name() -> None:
+    here, there = ("linux/amd64", "linux/arm64") if can_compile("linux/amd64") else ("linux/arm64", "linux/amd64")
+    check_runnable(["x"], [here])
+    check_runnable([], [here, there])
+    with pytest.raises(CaptureError, match=f"have to run for {there}") as caught:
+        check_runnable(["x"], [here, there])
+    assert caught.value.problems == ("x",)
+    assert "skip-scripts" in str(caught.value.fix)
 
 
 def test_a_base_with_an_older_c_library_is_refused(laptop: Laptop) -> None:

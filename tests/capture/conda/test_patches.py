@@ -86,6 +86,15 @@ def test_pip_over_conda_is_told_with_both_versions_and_the_emptied_package_left_
     assert "nothing of the conda package is left" in line
 
 
+def test_pip_knows_some_packages_by_another_name(laptop: Laptop, store: ObjectStore) -> None:
+    info = "torch-2.3.0.dist-info"
+    laptop.install("pytorch", {f"{SITE}/torch/__init__.py": "old", f"{SITE}/{info}/METADATA": "Name: torch\n"}, "2.3.0")
+    (laptop.site / info / "METADATA").unlink()
+    laptop.pip("torch", "2.4.1", {"torch/__init__.py": "new"})
+    (line,) = [line for line in review(laptop, store).warnings if "torch" in line]
+    assert "conda installed pytorch=2.3.0=h0_0, and pip then put torch 2.4.1 in its place" in line
+
+
 def test_a_package_that_pip_took_half_of_keeps_the_rest(laptop: Laptop, store: ObjectStore) -> None:
     laptop.install_python("numpy", "1.26.4", {"numpy/__init__.py": "old"})
     laptop.install("numpy-data", {f"{SITE}/numpy/data.txt": "1", "share/numpy/more.txt": "2"}, "1.0")
