@@ -1,10 +1,10 @@
-"""The layer of what conda packages' post-link scripts leave. They are run twice, and have to leave the same."""
+"""The layer of what conda packages' post-link scripts leave: whether they can be run here, and on what."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from repro.errors import CaptureError, InfrastructureError
+from repro.errors import InfrastructureError
 from repro.lock import CondaPackage
 from repro.oci.entry import Entry
 from repro.oci.image import Image
@@ -45,11 +45,9 @@ def scripted_entries(
     task = progress.start("running post-link scripts", 2 * len(packages))
     with rootfs(ground.image, directory / "rootfs") as root:
         stage = Stage(program, root, ground.entries, directory, compiled=compiles_linked(plan))
-        first = run_scripts(stage, packages, task, told=progress.note)
-        second = run_scripts(stage, packages, task)
+        entries = run_scripts(stage, packages, task, progress.note)
     task.finish()
-    _check_same(first, second)
-    return first
+    return entries
 
 
 def _program(target: str, packages: Sequence[CondaPackage]) -> str:
@@ -69,16 +67,3 @@ def _program(target: str, packages: Sequence[CondaPackage]) -> str:
         fix = f"{error.fix or ''} Or do without the scripts: {SKIP}".strip()
         raise InfrastructureError(f"{what}: {error.what}", where=named, problems=error.problems, fix=fix) from error
     return program.path
-
-
-def _check_same(first: Sequence[Entry], second: Sequence[Entry]) -> None:
-    """Whether both runs left the same; then it can be predicted."""
-    one, other = ({entry.path: entry for entry in entries} for entries in (first, second))
-    differing = sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
-    if differing:
-        found = {**other, **one}
-        raise CaptureError(
-            "post-link scripts leave something else each time they run, so their layer can't be locked",
-            problems=[f"/{path} of {found[path].origin}" for path in differing],
-            fix=SKIP,
-        )

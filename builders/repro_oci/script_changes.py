@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +11,7 @@ from repro.digest import Digest
 from repro.errors import CaptureError
 from repro.oci.bodies import FileBody
 from repro.oci.entry import Body, Entry
+from repro.oci.tar import MTIME
 from repro.store import ObjectStore
 
 FORMAT = 1
@@ -100,8 +101,12 @@ class Linked:
 
     def _body(self, entry: Entry) -> Body | None:
         if entry.kind == "hardlink":
-            return self.entries[str(PurePosixPath("/", entry.target).relative_to(self.prefix))].body
+            return self.entries[self.below(entry.target)].body
         return entry.body
+
+    def below(self, path: str) -> str:
+        """A path of the image, relative to the prefix."""
+        return path.removeprefix(f"{self.prefix.relative_to('/')}/")
 
 
 def changes(folder: Path, touched: Mapping[str, str], linked: Linked, store: ObjectStore) -> list[Entry]:
@@ -133,6 +138,42 @@ def changes(folder: Path, touched: Mapping[str, str], linked: Linked, store: Obj
     if problems:
         raise CaptureError("post-link scripts did what can't be kept in a layer", problems=problems, fix=SKIP)
     return entries
+
+
+def restore(folder: Path, touched: Collection[str], linked: Linked) -> None:
+    """Lay out again what was touched, where nothing was removed, so that scripts find it as the first time."""
+    was = linked.entries
+    for path in sorted(touched, reverse=True):
+        place = folder / path
+        if not place.is_dir() or place.is_symlink():
+            place.unlink(missing_ok=True)
+        elif path not in was or was[path].kind != "directory":
+            place.rmdir()
+    known = (path for path in touched if path in was)
+    for path in sorted(known, key=lambda path: (was[path].kind == "hardlink", path)):
+        _lay_out(folder / path, was[path], folder, linked)
+    settle(folder, linked)
+
+
+def settle(folder: Path, linked: Linked) -> None:
+    """Give every directory the time that all files have; laying out what is in it has changed that."""
+    for path in ("", *(path for path, entry in linked.entries.items() if entry.kind == "directory")):
+        os.utime(folder / path, (MTIME, MTIME))
+
+
+def _lay_out(place: Path, entry: Entry, folder: Path, linked: Linked) -> None:
+    match entry.kind:
+        case "directory":
+            place.mkdir(exist_ok=True)
+        case "symlink":
+            place.symlink_to(entry.target)
+        case "hardlink":
+            place.hardlink_to(folder / linked.below(entry.target))
+        case "file" if entry.body is not None:
+            with place.open("xb") as stream:
+                stream.writelines(entry.body.plain())
+            place.chmod(entry.mode)
+            os.utime(place, (MTIME, MTIME))
 
 
 def _is_bytecode(path: str) -> bool:

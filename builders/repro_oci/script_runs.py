@@ -7,7 +7,7 @@ sees the image's files and no network, and may only write to the environment and
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from repro.conda.meta import record_name
@@ -24,7 +24,7 @@ from repro.oci.unpack import TREE, unpack_layer
 from repro.plan import layout
 from repro.progress import Task
 from repro.store import ObjectStore
-from repro_oci.script_changes import SKIP, Linked, changes, look
+from repro_oci.script_changes import SKIP, Linked, changes, look, restore, settle
 from repro_oci.script_ground import TOP
 
 PATIENCE = 600.0
@@ -62,14 +62,12 @@ class Stage:
     @property
     def linked(self) -> Linked:
         """The environment by paths in it."""
-        entries = {entry.path.removeprefix(TOP): entry for entry in self.entries}
+        entries = {entry.path.removeprefix(TOP): entry for entry in self.entries if entry.path.startswith(TOP)}
         return Linked(layout.ENVIRONMENT, entries, self.compiled)
 
 
-def run_scripts(
-    stage: Stage, packages: Sequence[CondaPackage], task: Task, told: Callable[[str], None] = lambda _: None
-) -> list[Entry]:
-    """Run the scripts of these packages, one after the other, in an environment that is as nobody used it.
+def run_scripts(stage: Stage, packages: Sequence[CondaPackage], task: Task, told: Callable[[str], None]) -> list[Entry]:
+    """Run the scripts of these packages, one after the other, and once more, to see whether they leave the same.
 
     Args:
         stage: Where.
@@ -81,21 +79,57 @@ def run_scripts(
         What they added and changed.
 
     Raises:
-        CaptureError: A script failed, or did what no layer can hold.
+        CaptureError: A script failed, did what no layer can hold, or leaves something else each time.
         InfrastructureError: The sandbox can't be made, or the disk refuses.
     """
+    linked = stage.linked
     with scratch(stage.directory / "sandboxes") as place, disk_errors(place.path):
         folder = _laid_out(stage, place)
-        touched: dict[str, str] = {}
-        before = look(folder)
-        for package in packages:
-            _run(stage, package, place, folder, told)
-            after = look(folder)
+        settle(folder, linked)
+        first = _Turn(stage, packages, place, folder, linked)
+        entries = first.entries(task, told)
+        restore(folder, first.touched, linked)
+        again = _Turn(stage, packages, place, folder, linked).entries(task, lambda _: None)
+    _check_same(entries, again)
+    return entries
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """All scripts, in an environment as nobody used it; `touched` has the paths where something happened."""
+
+    stage: Stage
+    packages: Sequence[CondaPackage]
+    place: Scratch
+    folder: Path
+    linked: Linked
+    touched: dict[str, str] = field(default_factory=dict)
+
+    def entries(self, task: Task, told: Callable[[str], None]) -> list[Entry]:
+        """Run them; what they added and changed."""
+        before = look(self.folder)
+        for package in self.packages:
+            _run(self, package, told)
+            after = look(self.folder)
             ours = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-            touched |= dict.fromkeys(ours, package.label)
+            self.touched.update(dict.fromkeys(ours, package.label))
             before = after
             task.advance(1, package.name)
-        return changes(folder, touched, stage.linked, ObjectStore(stage.directory / "artifacts", durable=False))
+        store = ObjectStore(self.stage.directory / "artifacts", durable=False)
+        return changes(self.folder, self.touched, self.linked, store)
+
+
+def _check_same(first: Sequence[Entry], second: Sequence[Entry]) -> None:
+    """Whether both turns left the same; then it can be predicted."""
+    one, other = ({entry.path: entry for entry in entries} for entries in (first, second))
+    differing = sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
+    if differing:
+        found = {**other, **one}
+        raise CaptureError(
+            "post-link scripts leave something else each time they run, so their layer can't be locked",
+            problems=[f"/{path} of {found[path].origin}" for path in differing],
+            fix=SKIP,
+        )
 
 
 def _laid_out(stage: Stage, place: Scratch) -> Path:
@@ -109,12 +143,13 @@ def _laid_out(stage: Stage, place: Scratch) -> Path:
     return home / TREE / TOP
 
 
-def _run(stage: Stage, package: CondaPackage, place: Scratch, folder: Path, told: Callable[[str], None]) -> None:
-    script = folder / "bin" / f".{package.name}-post-link.sh"
-    if not script.is_file() or script.is_symlink():
+def _run(turn: _Turn, package: CondaPackage, told: Callable[[str], None]) -> None:
+    """What earlier scripts left on disk decides nothing here: it was laid out for the sandbox alone."""
+    stage, linked = turn.stage, turn.linked.entries
+    if f"bin/.{package.name}-post-link.sh" not in linked:
         told(f"{package.label} has no post-link script: nothing is run for it")
         return
-    if not (folder / "bin" / "bash").exists() and find_command(stage.root, "bash", "/", _PATH) is None:
+    if "bin/bash" not in linked and find_command(stage.root, "bash", "/", _PATH) is None:
         raise CaptureError(
             f"the post-link script of {package.label} needs bash, which neither the base nor the environment has",
             fix=f"Choose a base that has it, or do without the script: {SKIP}",
@@ -126,14 +161,14 @@ def _run(stage: Stage, package: CondaPackage, place: Scratch, folder: Path, told
             f"the post-link script of {package.label}",
             ("bash", "-c", _RUN),
             timeout=PATIENCE,
-            env=_env(package, folder),
+            env=_env(package, linked[record_name(package)]),
         ),
-        place=place,
-        mounts={_PREFIX: folder},
+        place=turn.place,
+        mounts={_PREFIX: turn.folder},
         directory="/",
         on_output=lambda line: told(f"{package.name}: {line}"),
     )
-    messages = _messages(folder)
+    messages = _messages(turn.folder)
     for line in messages.splitlines():
         told(f"{package.name}: {line}")
     _check(package, outcome, messages)
@@ -161,9 +196,9 @@ def _messages(folder: Path) -> str:
     return text.decode("utf-8", "replace")
 
 
-def _env(package: CondaPackage, folder: Path) -> Mapping[str, str]:
-    """Variables: conda's, and those that keep the machine and the time out."""
-    record = json.loads((folder / record_name(package)).read_bytes())
+def _env(package: CondaPackage, entry: Entry) -> Mapping[str, str]:
+    """Variables: conda's, and those that keep the machine and the time out. `entry` is the package's record."""
+    record = json.loads(b"".join(entry.body.plain())) if entry.body is not None else {}
     return {
         "PREFIX": _PREFIX,
         "ROOT_PREFIX": _PREFIX,

@@ -77,7 +77,10 @@ def case(
     (home / "libdemo.conf").write_bytes(EDITED)
     found = [archive_of(conda_channel.main, name) for name in NAMES]
     edit = CondaPatch("etc/libdemo.conf", Digest.of(EDITED), len(EDITED))
-    changes = {"libdemo": {"patched": (edit,), "without": ("etc/conda/", "lib/libdemo.bin.1")}}
+    changes: dict[str, dict[str, object]] = {
+        "libdemo": {"patched": (edit,), "without": ("etc/conda/", "lib/libdemo.bin.1")},
+        "postlinked": {"scripts": "run"},
+    }
     lock = projects.make_lock(
         base_image, projects.package(wheels["installer"]), packages=[projects.package(wheels["six"])]
     )
@@ -136,6 +139,7 @@ def test_both_builders_make_the_same_tree(engine: DockerEngine, image: Image, do
     assert f"{site}/site-packages/six.py" in oci
     assert "opt/env/lib/libdemo.bin.1" not in oci
     assert "opt/env/conda-meta/history" in oci
+    assert "opt/env/postlinked-was-here" in oci
     assert "opt/env/pyvenv.cfg" not in oci
 
 

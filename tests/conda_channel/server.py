@@ -62,6 +62,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             self.send_error(refusal)
             return None
         self.path = self.path.removeprefix(self._serving._start)
+        del self.headers["If-Modified-Since"]  # ports come again, and rattler's cache takes no 304 for its shards
         return super().send_head()
 
     def log_message(self, *arguments: object) -> None:

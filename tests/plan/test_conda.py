@@ -11,6 +11,7 @@ from repro.plan import (
     BuildPlan,
     Compile,
     CondaLink,
+    CondaScripts,
     Directory,
     Link,
     Wheel,
@@ -20,7 +21,7 @@ from repro.plan import (
     runner_sources,
 )
 from repro.plan.bytecode import compiled_sources, module_roots
-from repro.plan.conda import python_path, site_packages
+from repro.plan.conda import below_scripts, python_path, scripted, scripts_of, site_packages
 from repro.plan.layers import LARGE, MOST_LARGE
 from repro.plan.supplies import wanted
 from tests.lock.samples import conda_package, full_lock, package, plain_lock
@@ -150,3 +151,42 @@ def test_archives_and_edited_files_are_asked_for_by_digest() -> None:
     found = {one.name: (one.sha256, one.url) for one in wanted(plan)}
     assert found[numpy.file] == (numpy.sha256, numpy.url)
     assert found[f"{numpy.label}: {numpy.patched[0].path}"] == (numpy.patched[0].sha256, None)
+
+
+def _scripted(*conda: CondaPackage) -> Lock:
+    return _lock(*(replace(one, scripts="run") for one in conda), packages=(package("numpy"),))
+
+
+def test_scripts_that_run_have_a_layer_between_condas_packages_and_wheels() -> None:
+    fonts = conda_package("fonts", size=LARGE)
+    plan = _plan(_scripted(fonts))
+    names = [layer.name for layer in plan.layers]
+    at = names.index("post-link")
+    assert names[at - 1] == "conda-fonts"
+    assert names[at + 1].startswith("wheels-")
+    assert plan.layers[at].items == (CondaScripts((CondaLink(replace(fonts, scripts="run"), _SITE),)),)
+    assert plan.layers[at].comment == "what post-link scripts leave of fonts=1.0=py311h1_0"
+    assert "post-link" not in [layer.name for layer in _plan(_lock(replace(fonts, scripts="skip"))).layers]
+
+
+@pytest.mark.parametrize(
+    ("depends", "order"),
+    [
+        ({"a": (), "b": (), "c": ()}, "abc"),
+        ({"a": ("conda-forge::b >=1.0",), "b": ("C[version='>=1']",), "c": ()}, "cba"),
+        ({"a": ("c", "b=1.0=h*"), "b": ("c",), "c": ("__glibc >=2.17", "a")}, "cba"),
+        ({"a": ("plain",), "b": (), "c": ()}, "bac"),
+    ],
+)
+def test_scripts_run_after_those_of_what_their_packages_need(depends: dict[str, tuple[str, ...]], order: str) -> None:
+    packages = [conda_package(name, depends=needed, scripts="run") for name, needed in depends.items()]
+    between = conda_package("plain", depends=("b",))
+    for given in (packages, packages[::-1]):
+        links = scripted(_lock(*given, between), "linux/amd64")
+        assert "".join(link.package.name for link in links) == order
+
+
+def test_scripts_see_the_environment_and_what_is_installed_beside_it() -> None:
+    seen = [type(item).__name__ for _, item in below_scripts(_plan(_scripted(conda_package("fonts"))))]
+    assert seen == ["CondaLink", "InlineFile", "CondaLink"]
+    assert scripts_of(_plan(_lock())) is None

@@ -15,12 +15,12 @@ from repro.digest import Digest
 from repro.engines import DockerEngine, ImageInfo
 from repro.engines.bubblewrap import find_bubblewrap
 from repro.errors import CaptureError, InfrastructureError
-from repro.lock import ImageOptions, Lock, PredictedImage, render_body
+from repro.lock import ImageOptions, Lock, render_body
 from repro.oci.entry import Entry
 from repro.oci.image import Image
 from repro.oci.streams import open_plain
 from repro.oci.write_layout import write_layout
-from repro.plan import BuildPlan, Unpack, make_plan
+from repro.plan import BuildPlan, Content, Layer, Unpack, make_plan
 from repro.progress import Silent
 from repro.registry import Registry
 from repro.store import ObjectStore, artifact_cache
@@ -29,11 +29,12 @@ from tests.builders import projects
 from tests.conda.channel_locks import locked
 from tests.conda_channel.archives import write_package
 from tests.conda_channel.package import PLACEHOLDER, CondaPackage, Member
-from tests.repro_oci.forged import Stock
+from tests.repro_oci.forged import Stock, tar
 
 pytestmark = pytest.mark.base
 
 CACHE = 'mkdir -p "$PREFIX/var/demo"\nsort "$PREFIX/share/demo/list" > "$PREFIX/var/demo/cache"\n'
+PLAIN = ImageOptions(encoding="tar", bytecode="none")
 SITE = "lib/python3.11/site-packages"
 FILES = (
     Member("share/demo/list", b"b\na\n"),
@@ -64,27 +65,27 @@ class Bench:
     cache: Path
     notes: Notes = field(default_factory=Notes)
 
-    def lock(self, *packages: CondaPackage, bytecode: str = "none", **changes: object) -> tuple[Lock, Stock]:
+    def lock(self, *packages: CondaPackage, options: ImageOptions = PLAIN) -> tuple[Lock, Stock]:
         paths = [write_package(self.folder / "channel", package) for package in packages]
         lock = projects.make_lock(self.image, projects.package(self.installer))
-        own = tuple(locked(path, scripts="run", **changes) for path in paths)
-        lock = replace(lock, conda=own, image=ImageOptions(bytecode=bytecode))  # type: ignore[arg-type]
+        own = tuple(locked(path, scripts="run") for path in paths)
+        lock = replace(lock, conda=own, image=options)
         return lock, Stock(projects.artifacts([self.installer, *paths]))
 
-    def plan(self, *packages: CondaPackage, **changes: str) -> tuple[BuildPlan, Stock]:
-        lock, stock = self.lock(*packages, **changes)
+    def plan(self, *packages: CondaPackage, options: ImageOptions = PLAIN) -> tuple[BuildPlan, Stock]:
+        lock, stock = self.lock(*packages, options=options)
         return make_plan(lock, render_body(lock), projects.SOURCES), stock
 
-    def run(self, *packages: CondaPackage, **changes: str) -> dict[str, Entry]:
+    def run(self, *packages: CondaPackage, options: ImageOptions = PLAIN) -> dict[str, Entry]:
         """What the scripts leave, by path in the environment."""
-        plan, stock = self.plan(*packages, **changes)
+        plan, stock = self.plan(*packages, options=options)
         entries = scripted_entries(plan, self.base, stock, self.cache, self.notes)
         assert not list((self.cache / "sandboxes").iterdir())
         return {entry.path.removeprefix("opt/env/"): entry for entry in entries}
 
-    def refusal(self, script: str, *, bytecode: str = "none") -> CaptureError:
+    def refusal(self, script: str, options: ImageOptions = PLAIN) -> CaptureError:
         with pytest.raises(CaptureError) as caught:
-            self.run(demo(script), bytecode=bytecode)
+            self.run(demo(script), options=options)
         assert not list((self.cache / "sandboxes").iterdir())
         return caught.value
 
@@ -113,7 +114,9 @@ def bench(shared: tuple[Image, Path], base_image: ImageInfo, wheels: dict[str, P
     return Bench(tmp_path, base_image, base, wheels["installer"], cache)
 
 
-def demo(script: str, *, name: str = "demo", depends: tuple[str, ...] = (), members: tuple[Member, ...] = FILES):
+def demo(
+    script: str, *, name: str = "demo", depends: tuple[str, ...] = (), members: tuple[Member, ...] = FILES
+) -> CondaPackage:
     text = Member(f"bin/.{name}-post-link.sh", f"#!/bin/sh\n{script}\n".encode(), executable=True)
     members = (*members, text)
     return CondaPackage(name, "1.0", "h1_3", "linux-64", build_number=3, depends=depends, members=members)
@@ -169,6 +172,19 @@ def test_scripts_get_what_conda_gives_them_and_nothing_of_this_machine(
     assert "SECRET_OF_THE_LAPTOP" not in seen
 
 
+def test_they_see_what_is_installed_beside_the_environment_and_nothing_from_above(bench: Bench) -> None:
+    data = tar({"opt/python/note": b"packed\n"})
+    (bench.folder / "python.tar").write_bytes(data)
+    plan, stock = bench.plan(demo("cat /opt/python/note > $PREFIX/seen\nls -a /opt/repro /opt/project 2>&1 | wc -l"))
+    packed = Layer("interpreter", "", (Unpack(Content(Digest.of(data), len(data), "python.tar")),))
+    files = Stock({**stock.files, Digest.of(data): bench.folder / "python.tar"})
+    (found,) = scripted_entries(
+        replace(plan, layers=(packed, *plan.layers)), bench.base, files, bench.cache, bench.notes
+    )
+    assert (found.path, text(found)) == ("opt/env/seen", "packed\n")
+    assert bench.notes.lines == ["demo: 2"]  # both are missing
+
+
 def test_they_run_in_the_order_of_dependencies(bench: Bench) -> None:
     add = "echo $PKG_NAME >> $PREFIX/order"
     found = bench.run(
@@ -189,6 +205,15 @@ def test_bytecode_that_running_python_leaves_is_not_taken_over(bench: Bench) -> 
         demo(f"mkdir $PREFIX/{SITE}/__pycache__\necho 1 > $PREFIX/{SITE}/__pycache__/demo.cpython-311.pyc\n{CACHE}")
     )
     assert found.keys() == {"var", "var/demo", "var/demo/cache"}
+
+
+def test_a_module_of_which_the_image_has_bytecode_may_not_change(bench: Bench) -> None:
+    script = f"echo ANSWER = 43 >> $PREFIX/{SITE}/demo.py\necho NEW = 1 > $PREFIX/{SITE}/new.py"
+    assert bench.run(demo(script)).keys() == {f"{SITE}/demo.py", f"{SITE}/new.py"}
+    error = bench.refusal(script, replace(PLAIN, bytecode="all"))
+    assert error.problems == (
+        f"demo=1.0=h1_3: {SITE}/demo.py was changed, and the image has bytecode of what its package brings",
+    )
 
 
 def test_a_failing_script_is_named_with_what_it_said(bench: Bench) -> None:
@@ -223,6 +248,28 @@ def test_a_script_that_leaves_something_else_each_time_is_refused(bench: Bench) 
     assert error.problems == ("/opt/env/id of the post-link script of demo=1.0=h1_3",)
 
 
+def test_a_script_is_not_held_to_what_another_run_of_it_left(bench: Bench) -> None:
+    """What adds to a file, or fails where something is there already, leaves the same from the same beginning."""
+    linked = Member("share/demo/again", kind="softlink", target="list")
+    script = (
+        "set -e\necho c >> $PREFIX/share/demo/list\nmkdir -p $PREFIX/a/b\nln -s b $PREFIX/a/c\n"
+        "rm $PREFIX/share/demo/again $PREFIX/share/demo/place\nmkdir $PREFIX/share/demo/place\n"
+        "echo 1 > $PREFIX/share/demo/again\ntouch $PREFIX/bin/demo\n"
+        'test -z "$(find $PREFIX/etc -newer $PREFIX/share/demo/settings)"\necho 2 > $PREFIX/share/demo/settings'
+    )
+    more = (linked, Member("share/demo/settings", b"1"), Member("etc/demo", b"1"))
+    found = bench.run(demo(script, members=(*FILES, *more)))
+    assert {path: entry.kind for path, entry in found.items()} == {
+        "a": "directory",
+        "a/b": "directory",
+        "a/c": "symlink",
+        "share/demo/again": "file",
+        "share/demo/list": "file",
+        "share/demo/place": "directory",
+        "share/demo/settings": "file",
+    }
+
+
 def test_a_script_that_never_ends_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script_runs, "PATIENCE", 0.5)
     assert "did not end within 0.5 s" in bench.refusal("sleep 60").what
@@ -255,39 +302,37 @@ def members(image: Image, number: int) -> dict[str, tarfile.TarInfo]:
         return {member.name: member for member in archive}
 
 
-def assembled(bench: Bench, cache: Path, predicted: PredictedImage | None = None) -> Image:
-    plan, stock = bench.plan(demo(f"{CACHE}echo c >> $PREFIX/share/demo/list"))
-    return OciBuilder(cache, 1).assemble(plan, bench.base, stock, progress=Silent(), predicted=predicted)
-
-
-def test_an_image_has_them_in_a_layer_of_its_own_below_wheels_as_predicted_and_everywhere_the_same(
-    bench: Bench,
+def test_an_image_has_them_in_a_layer_of_its_own_as_predicted_and_everywhere_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, stock = bench.plan(demo(f"{CACHE}echo c >> $PREFIX/share/demo/list"))
     predicted = OciBuilder(bench.cache, 1).predict(plan, bench.base, stock, progress=Silent())
-    image = assembled(bench, bench.folder / "elsewhere", predicted)
-    number = len(bench.base.layers) + [layer.name for layer in plan.layers].index("post-link")
-    assert plan.layers[number - len(bench.base.layers)].comment.endswith("demo=1.0=h1_3")
-    files = {name for name, member in members(image, number).items() if member.isfile()}
-    assert files == {"opt/env/share/demo/list", "opt/env/var/demo/cache"}
+    elsewhere = OciBuilder(bench.folder / "elsewhere", 1)
+    image = elsewhere.assemble(plan, bench.base, stock, progress=Silent(), predicted=predicted)
     assert Digest.of(image.manifest) == predicted.manifest
+    names = [layer.name for layer in plan.layers]
+    files = members(image, len(bench.base.layers) + names.index("post-link"))
+    assert {name for name, one in files.items() if one.isfile()} == {
+        "opt/env/share/demo/list",
+        "opt/env/var/demo/cache",
+    }
     write_layout([image], bench.folder / "image", references=["latest"])
     engine = find_bubblewrap("tests", start=bench.folder)
     found = engine.image(f"oci:{bench.folder / 'image'}")
     assert found is not None
     seen = engine.read_files(found.id, PurePosixPath("/opt/env"))
     assert (seen["var/demo/cache"], seen["share/demo/list"]) == (b"a\nb\n", b"b\na\nc\n")
+    monkeypatch.setattr(script_runs, "run_scripts", None)  # what was made is in the cache
+    assert OciBuilder(bench.cache, 1).predict(plan, bench.base, stock, progress=Silent()) == predicted
 
 
-def test_the_other_builder_gets_the_very_layer(bench: Bench) -> None:
-    lock, stock = bench.lock(demo(f"{CACHE}echo c >> $PREFIX/share/demo/list"))
-    lock = replace(lock, image=replace(lock.image, encoding="tar"))
-    plan = make_plan(lock, render_body(lock), projects.SOURCES)
-    store = ObjectStore(bench.folder / "tars", durable=False)
-    plain, tars = with_plain_layers(plan, stock, lambda: bench.base, store)
-    layer = next(layer for layer in plain.layers if layer.name == "post-link")
-    item = layer.items[0]
+def test_the_other_builder_gets_the_very_layer(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPRO_CACHE_DIR", str(bench.cache))
+    plan, stock = bench.plan(demo(f"{CACHE}echo c >> $PREFIX/share/demo/list"))
+    tars = ObjectStore(bench.folder / "tars", durable=False)
+    plain, found = with_plain_layers(plan, stock, lambda: bench.base, tars, bench.notes)
+    item = next(layer for layer in plain.layers if layer.name == "post-link").items[0]
     assert isinstance(item, Unpack)
-    image = OciBuilder(bench.folder / "cache", 1).assemble(plan, bench.base, stock, progress=Silent())
+    image = OciBuilder(bench.cache, 1).assemble(plan, bench.base, stock, progress=Silent())
     assert item.content.sha256 in image.diff_ids
-    assert tars[item.content.sha256].is_file()
+    assert found[item.content.sha256].is_file()

@@ -14,6 +14,7 @@ from repro.plan import (
     BuildPlan,
     Compile,
     CondaLink,
+    CondaScripts,
     Content,
     Deb,
     Directory,
@@ -148,3 +149,34 @@ def test_a_conda_python_counts_for_what_it_compiles(plan: BuildPlan) -> None:
 def test_the_number_in_the_lock_moves_with_the_codecs() -> None:
     """Raise `keys.FORMAT` whenever `encodings.FORMAT` is raised, and correct this pair."""
     assert (keys.FORMAT, encodings.FORMAT) == (1, 1)
+
+
+def test_scripts_depend_on_the_base_and_everything_that_they_see_and_on_nothing_above_them(plan: BuildPlan) -> None:
+    one = replace(CONDA, package=replace(CONDA.package, scripts="run"))
+    outside, inside = Link(PLACE, "a"), Link(layout.ENVIRONMENT / "x", "a")
+
+    def made(*above: Item, linked: CondaLink = CONDA, more: Item = outside, base: Digest = BASE) -> str:
+        scripts = CondaScripts((one,))
+        layers = (
+            Layer("conda-numpy", "", (linked, one)),
+            Layer("environment", "", (more,)),
+            Layer("post-link", "", (scripts,)),
+            Layer("wheels", "", (WHEEL, *above)),
+        )
+        return key(replace(plan, layers=layers), scripts, base)
+
+    same = {
+        made(),
+        made(ProjectFile(CONTENT, PLACE, 0o644)),
+        made(Compile(WHEEL, None)),
+        made(more=Link(PLACE, "b")),
+    }
+    assert len(same) == 1
+    others = {
+        made(base=OTHER),
+        made(linked=conda(sha256=OTHER)),
+        made(more=DEB),
+        made(more=inside),
+        made(Compile(CONDA, None)),
+    }
+    assert len(others | same) == 6

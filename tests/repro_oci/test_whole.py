@@ -43,3 +43,13 @@ def test_a_file_may_replace_a_file_of_the_base_but_not_a_directory() -> None:
     check_whole([[file("etc/ld.so.cache", "", "repro")]], {"etc/ld.so.cache": "file"})
     with pytest.raises(IntegrityError, match="do not fit"):
         check_whole([[file("etc", "", "repro")]], {"etc": "directory"})
+
+
+def test_a_layer_that_is_there_to_change_others_may_and_those_above_may_not() -> None:
+    linked, ran = [file("opt/x", "1" * 64, "a.conda")], [file("opt/x", "2" * 64, "the script of a")]
+    check_whole([linked, ran], {}, replacing=[1])
+    with pytest.raises(IntegrityError) as caught:
+        check_whole([linked, ran, [file("opt/x", "1" * 64, "b.whl")]], {}, replacing=[1])
+    assert caught.value.problems == ("/opt/x comes from the script of a and, with other content, from b.whl",)
+    with pytest.raises(IntegrityError, match="do not fit"):
+        check_whole([linked, ran], {"opt/x": "directory"}, replacing=[1])

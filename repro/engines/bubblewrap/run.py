@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from repro.engines.bubblewrap.command import HIDDEN_PROC, READ_ONLY_PROC, SYSTEM, Sandbox, arguments, environment
 from repro.engines.bubblewrap.groups import Group, group_folders, limited_group
 from repro.engines.bubblewrap.images import Found, Settings, settings
-from repro.engines.bubblewrap.inside import find_command, identity
+from repro.engines.bubblewrap.inside import Identity, find_command, identity
 from repro.engines.bubblewrap.process import Ending, Process, failed, started
 from repro.engines.bubblewrap.scratch import Scratch, runs_directory, scratch, take_over
 from repro.engines.bubblewrap.seccomp import filter_program
@@ -40,23 +40,42 @@ def run_image(
     output = _Output(on_output)
     with scratch(runs_directory()) as place:
         mounts = {str(path): place.directory(f"mount-{number}") for number, path in enumerate(spec.writable)}
-        sandbox = _sandbox(root, wants, spec, mounts)
+        sandbox = _image_sandbox(root, wants, spec, mounts)
         if find_command(root, command[0], sandbox.directory, sandbox.environ["PATH"]) is None:
             output.line(f"{command[0]}: no such program in the image")
             return RunOutcome(_NO_COMMAND, oom_killed=False, timed_out=False, seconds=0, log=output.log, collected=None)
-        begun = time.monotonic()
-        ending, oom_killed = _run(lambda seen: _start(program, seen, command), sandbox, spec, place, output)
-        seconds = time.monotonic() - begun
-        if ending.exit_code is None and not (ending.timed_out or ending.exceeded):
-            raise failed(output.log)
-        return RunOutcome(
-            exit_code=None if ending.timed_out else _KILLED if ending.exceeded else ending.exit_code,
-            oom_killed=oom_killed,
-            timed_out=ending.timed_out,
-            seconds=seconds,
-            log=output.log,
-            collected=_collect(mounts, spec.collect),
-        )
+        outcome = _run(lambda seen: _start(program, seen, command), sandbox, spec, place, output)
+        return replace(outcome, collected=_collect(mounts, spec.collect))
+
+
+def run_step(
+    program: str,
+    root: Path,
+    spec: RunSpec,
+    *,
+    place: Scratch,
+    mounts: Mapping[str, Path],
+    directory: str,
+    on_output: Callable[[str], None] | None = None,
+) -> RunOutcome:
+    """Run a step of a build, sealed as any run, as user 0 without rights.
+
+    Args:
+        program: Path of bwrap.
+        root: A root file system; it stays as it is, but for empty directories where something is mounted.
+        spec: `args` are the whole command, `env` all its variables; `writable` and `collect` don't apply.
+        place: Belongs to whoever calls, and holds what is mounted.
+        mounts: Absolute paths in the sandbox → directories on this machine, which it may write to.
+        directory: Where the command starts, absolute.
+        on_output: Receives each line, as it comes.
+
+    Raises:
+        InfrastructureError: bubblewrap fails.
+        IntegrityError: The root file system has a link where something is to be mounted.
+    """
+    _provide(root, [PurePosixPath(path) for path in mounts])
+    sandbox = _sandbox(root, Identity(0, 0, "/"), spec, mounts, environ=spec.env, directory=directory)
+    return _run(lambda seen: _start(program, seen, spec.args), sandbox, spec, place, _Output(on_output))
 
 
 class _Output:
@@ -94,6 +113,29 @@ def _run(
     spec: RunSpec,
     place: Scratch,
     output: _Output,
+) -> RunOutcome:
+    """Follow a run to its end; nothing of it is collected."""
+    begun = time.monotonic()
+    ending, oom_killed = _limited(start, sandbox, spec, place, output)
+    seconds = time.monotonic() - begun
+    if ending.exit_code is None and not (ending.timed_out or ending.exceeded):
+        raise failed(output.log)
+    return RunOutcome(
+        exit_code=None if ending.timed_out else _KILLED if ending.exceeded else ending.exit_code,
+        oom_killed=oom_killed,
+        timed_out=ending.timed_out,
+        seconds=seconds,
+        log=output.log,
+        collected=None,
+    )
+
+
+def _limited(
+    start: Callable[[Sandbox], AbstractContextManager[Process]],
+    sandbox: Sandbox,
+    spec: RunSpec,
+    place: Scratch,
+    output: _Output,
 ) -> tuple[Ending, bool]:
     """How the run ended, and whether something in it was killed for want of memory."""
     folders = group_folders(place.name)
@@ -121,17 +163,30 @@ def _limit(process: Process, group: Group | None, spec: RunSpec) -> MemoryWatch 
     return MemoryWatch(process.init, spec.memory)
 
 
-def _sandbox(root: Path, wants: Settings, spec: RunSpec, mounts: dict[str, Path]) -> Sandbox:
+def _image_sandbox(root: Path, wants: Settings, spec: RunSpec, mounts: Mapping[str, Path]) -> Sandbox:
     who = identity(root, spec.user or wants.user, spec.image)
     _provide(root, (*spec.writable, PurePosixPath(wants.directory)))
+    environ = environment(wants.env, spec.env, who.home)
+    return _sandbox(root, who, spec, mounts, environ=environ, directory=wants.directory)
+
+
+def _sandbox(
+    root: Path,
+    who: Identity,
+    spec: RunSpec,
+    mounts: Mapping[str, Path],
+    *,
+    environ: Mapping[str, str],
+    directory: str,
+) -> Sandbox:
     return Sandbox(
         root=root,
         mounts=mounts,
         readable={path: Path(path) for path in SYSTEM if Path(path).is_dir()},
         proc={name: Path("/proc", name).is_dir() for name in _known_proc()},
         identity=who,
-        environ=environment(wants.env, spec.env, who.home),
-        directory=wants.directory,
+        environ=environ,
+        directory=directory,
         bound=[name for name in BOUND_FILES if _is_plain(root / "etc" / name)],
         shown=spec.shown,
     )
