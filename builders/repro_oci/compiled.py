@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from repro.conda.records import PYTHON
 from repro.digest import Digest
 from repro.garbage import no_collection
 from repro.lock import Encoding
@@ -18,7 +19,7 @@ from repro.oci.streams import open_plain
 from repro.plan import BuildPlan, Compile, CondaLink, Content, Layer, Supplies, Wheel
 from repro.plan.bytecode import compiled_sources
 from repro.plan.compile_worker import MOST_SOURCE
-from repro.plan.conda import PYTHON, conda_python
+from repro.plan.conda import conda_python
 from repro.plan.layers import minor_version
 from repro.progress import Task
 from repro_oci.bytecode import Compiler

@@ -9,7 +9,8 @@ from installer.utils import canonicalize_name, parse_metadata_file, parse_wheel_
 
 from repro.digest import Digest
 from repro.errors import IntegrityError
-from repro_oci.launchers import Launcher, parse_launchers
+from repro.programs import EntryPoint
+from repro_oci.launchers import parse_launchers
 from repro_oci.records import Recorded, WheelRecord, disagreements, parse_record
 from repro_oci.wheel_archive import Listing, WheelArchive, list_members, refusal
 from repro_oci.wheel_member import ZipMember, read_whole
@@ -38,7 +39,7 @@ class WheelContents:
     dist_info: str
     data: str | None
     files: dict[str, ZipMember]
-    launchers: list[Launcher]
+    launchers: list[EntryPoint]
     problems: list[str]
 
 

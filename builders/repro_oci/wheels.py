@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from repro.errors import IntegrityError
 from repro.oci.bodies import Inline
 from repro.oci.entry import Body, Entry
-from repro_oci.launchers import PYTHON, is_generated, render_launcher, with_interpreter
+from repro.programs import render_program
+from repro_oci.launchers import PYTHON, is_generated, with_interpreter
 from repro_oci.records import Row, render_record
 from repro_oci.wheel_archive import WheelArchive, refusal
 from repro_oci.wheel_contents import WheelContents, read_contents
@@ -89,7 +90,7 @@ def _launchers(contents: WheelContents, where: Places, interpreter: str) -> dict
     if directory is None:
         return {}
     return {
-        f"{directory}/{launcher.name}": _File(Inline(render_launcher(launcher, interpreter)), _PROGRAM)
+        f"{directory}/{launcher.name}": _File(Inline(render_program(launcher, interpreter)), _PROGRAM)
         for launcher in contents.launchers
     }
 

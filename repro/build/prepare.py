@@ -17,6 +17,7 @@ from repro.plan.supplies import LockedSupplies
 from repro.progress import Progress
 from repro.registry import Registry
 from repro.store import ObjectStore, artifact_cache, project_store
+from repro.words import count
 
 
 class Sources:
@@ -96,7 +97,8 @@ def open_project(
         options = replace(options, bytecode=bytecode, compiled=None)
     root = lock_path.resolve().parent
     files = check_project(lock.files, root, project_store(root), progress, lock.evidence.profiles)
-    progress.note(f"{len(baked(lock.files))} project files are what the lock says")
+    checked = len(baked(lock.files))
+    progress.note(f"{count(checked, 'project file')} {'is' if checked == 1 else 'are'} what the lock says")
     return Project(root, replace(lock, image=options), body, files, lock.image)
 
 

@@ -206,7 +206,11 @@ class _Search:
 
     def _local(self, image: ImageInfo, reference: str) -> Base:
         if image.platform != self.platform:
-            raise UsageError(f"the image is for {image.platform}, not for {self.platform}", where=reference)
+            raise UsageError(
+                f"the image is for {image.platform}, not for {self.platform}",
+                where=reference,
+                fix=_EVERYWHERE.format(platform=image.platform),
+            )
         return _base(reference, Digest.parse(image.id), "engine", image.env, image.labels)
 
 

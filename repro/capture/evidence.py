@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from repro.capture.conda.strays import stray_warnings
 from repro.capture.copies import misplaced_imports
 from repro.capture.inputs import InputReport, collect_inputs
 from repro.capture.machine import machine_of
@@ -110,7 +111,8 @@ def gather(
     if report.only_watched:
         names = ", ".join(report.only_watched)
         progress.note(f"Opened by compiled code, or by another program meanwhile, and locked: {names}")
-    warnings = (*record.warnings, *report.warnings)
+    strays = stray_warnings(interpreter, trace.reads, scripted=bool(project.config.conda.run_scripts))
+    warnings = (*record.warnings, *report.warnings, *strays)
     modules = lasting_modules(imported_modules(trace, interpreter, library=packed))
     return Evidence(
         record.metrics,

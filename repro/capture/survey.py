@@ -9,7 +9,7 @@ from pathlib import Path
 from repro import __version__
 from repro.capture.base import image_platform, resolve_base
 from repro.capture.conda.activation import activated
-from repro.capture.conda.installed import names_conda_package, with_conda, without_conda
+from repro.capture.conda.installed import counted_packages, names_conda_package, with_conda, without_conda
 from repro.capture.conda.mixed import provided_distributions
 from repro.capture.conda.stage import CondaStage
 from repro.capture.copies import review_copies
@@ -39,7 +39,6 @@ from repro.plan import runner_digest, runner_sources
 from repro.progress import Progress
 from repro.registry import Registry
 from repro.store import project_store
-from repro.words import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ class Survey:
         seen = probe(kernel.python, cwd=project.subject.parent, env={**self.environ, **kernel.env})
         interpreter = with_conda(seen, self.progress)
         self.progress.note(
-            f"Python {interpreter.version} with {_counted(interpreter)}: {kernel.python} ({kernel.source})"
+            f"Python {interpreter.version} with {counted_packages(interpreter)}: {kernel.python} ({kernel.source})"
         )
         return kernel, interpreter
 
@@ -220,15 +219,6 @@ class Survey:
         own = lock_runner(interpreter.version, targets, base.glibc, client, abi=abi)
         together = tuple(sorted((*patches.marked(packages), *loose), key=lambda package: package.name))
         return together, Runner(__version__, runner_digest(runner_sources()), own)
-
-
-def _counted(interpreter: Interpreter) -> str:
-    """How many packages there are, conda's and the others apart."""
-    if interpreter.conda is None:
-        return count(len(interpreter.distributions), "package")
-    others = sum(one.conda is None for one in interpreter.distributions)
-    conda = count(len(interpreter.conda.records), "conda package")
-    return f"{conda} and {count(others, 'pip package')}"
 
 
 def registry_client(ca_cert: Path | None) -> Registry:

@@ -8,7 +8,7 @@ from repro.cli.console import Console
 from repro.cli.locks import choose_lock
 from repro.cli.parameters import duration, judge_options, size
 from repro.cli.settings import Settings, common, json_option
-from repro.engines.select import ENGINES, find_engine
+from repro.engines.select import ENGINES, engine_for, find_engine
 from repro.proof.explain import Case, explain, prove
 from repro.report.proof import explanation_json, explanation_text
 
@@ -50,7 +50,7 @@ def command(
         case = Case(
             image=image,
             lock=(chosen.lock, chosen.data) if chosen else None,
-            engine=find_engine(wanted),
+            engine=find_engine(engine_for(image, wanted)),
             project=chosen.project if chosen else None,
             data=data,
             timeout=timeout,

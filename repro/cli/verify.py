@@ -10,7 +10,7 @@ from repro.cli.parameters import duration, judge_options, size
 from repro.cli.reports import report_option, reported, scratch
 from repro.cli.settings import Settings, common, json_option
 from repro.engines.model import Engine
-from repro.engines.select import BUBBLEWRAP, ENGINES, find_engine
+from repro.engines.select import BUBBLEWRAP, ENGINES, engine_for, find_engine
 from repro.progress import Progress
 from repro.report.dossier import gather
 from repro.report.formats import parse_reports, write_reports
@@ -61,7 +61,7 @@ def command(
             verdict = verify(
                 image,
                 lock=(chosen.lock, chosen.data) if chosen else None,
-                engine=_engine(wanted, console.progress),
+                engine=_engine(engine_for(image, wanted), console.progress),
                 timeout=timeout,
                 memory=memory,
                 project=chosen.project if chosen else None,

@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 
 from repro.conda.records import DamagedRecordError, InstalledPath, Record, parse_record
+from repro.conda.specs import required_name
 from repro.errors import CaptureError
 
 META = "conda-meta"
-_SPEC_NAME = re.compile(r"(?:[^\s:\[]+::)?\s*([A-Za-z0-9_][A-Za-z0-9_.-]*)")
 _SPECS = re.compile(r"#\s*(update|install|create|remove|uninstall) specs:\s*(\[.*\])\s*$")
 _REMOVED = {"remove", "uninstall"}
 _THREADS = 4
@@ -147,7 +147,7 @@ def _doubled(records: Iterable[Record]) -> Iterator[str]:
 
 
 def _asked(prefix: Path, records: Iterable[Record]) -> frozenset[str]:
-    """By the records; else, where none of them tells, by the history (conda's own rule)."""
+    """By the records and by the history: conda keeps both, others only one of them."""
     by_record = {record.name for record in records if record.requested}
     history = requested_in(prefix / META / "history")
     return frozenset(by_record | {record.name for record in records if record.name in history})
@@ -174,6 +174,5 @@ def _names(listed: str) -> Iterator[str]:
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return
     for spec in specs if isinstance(specs, list | tuple) else ():
-        found = _SPEC_NAME.match(str(spec))
-        if found:
-            yield found[1].lower()
+        if name := required_name(str(spec)):
+            yield name

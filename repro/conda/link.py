@@ -9,13 +9,14 @@ from repro.conda.archive import PackageArchive, open_archive
 from repro.conda.contents import Contents
 from repro.conda.meta import LinkedPath, record_name, render_record
 from repro.conda.paths import PackagePath
-from repro.conda.programs import parse_entry_point, render_program
+from repro.conda.programs import parse_entry_point
 from repro.conda.scripts import EARLY
 from repro.digest import Digest
 from repro.errors import IntegrityError, UsageError
 from repro.lock import CondaPackage
 from repro.oci.bodies import FileBody, Inline
 from repro.oci.entry import Body, Entry
+from repro.programs import render_program
 
 _FILE, _PROGRAM = 0o644, 0o755
 _MINOR = re.compile(r"lib/python(\d+\.\d+)t?/site-packages")

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from repro.conda.environment import META
 from repro.conda.paths import PackagePath
 from repro.digest import Digest
 from repro.lock import CondaPackage
 
-FOLDER = "conda-meta"
 _OF_CHANNEL = {"channel", "url", "fn", "md5", "sha256", "size", "depends", "name", "version", "build", "subdir"}
 
 
@@ -37,7 +37,7 @@ class LinkedPath:
 
 def record_name(package: CondaPackage) -> str:
     """Where a package's record is, below the prefix."""
-    return f"{FOLDER}/{package.name}-{package.version}-{package.build}.json"
+    return f"{META}/{package.name}-{package.version}-{package.build}.json"
 
 
 def render_record(package: CondaPackage, index: Mapping[str, Any], linked: Iterable[LinkedPath]) -> bytes:

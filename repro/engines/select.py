@@ -21,6 +21,7 @@ from repro.engines.docker import DockerEngine
 from repro.engines.failures import TRANSPORT
 from repro.engines.model import Engine, EngineInfo
 from repro.errors import InfrastructureError, UsageError
+from repro.oci.locations import is_location
 
 BUBBLEWRAP = "bubblewrap"
 ENGINES = ("docker", "podman", BUBBLEWRAP)
@@ -90,6 +91,16 @@ def find_engine(name: str | None = None, environ: Mapping[str, str] = os.environ
     if name is not None and name not in ENGINES:
         raise UsageError(f"there is no engine {name}", fix=f"One of these: {', '.join(ENGINES)}.")
     return _first(name, _every(name, environ))
+
+
+def engine_for(image: str, asked: str | None) -> str | None:
+    """The name of the engine to look for: the one asked for, else bubblewrap for what is in files: only that runs it.
+
+    Args:
+        image: A reference or a location (`repro.oci.locations`).
+        asked: One of `ENGINES`, or None.
+    """
+    return asked or (BUBBLEWRAP if is_location(image) else None)
 
 
 def find_docker(environ: Mapping[str, str] = os.environ) -> DockerEngine:

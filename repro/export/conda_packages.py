@@ -1,13 +1,12 @@
 """What both of conda's lockfiles need of a lock's conda packages: that all can be named, and their order. Pure."""
 
-import re
 from collections.abc import Iterable, Mapping
 
 from repro.conda.names import subdir_of
+from repro.conda.specs import split_spec
 from repro.errors import UsageError
 from repro.lock import CondaPackage, Lock
 
-_SPEC = re.compile(r"(?:[^\s:]+::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)\s*(.*)")
 _ORDERED_FIRST = ("python", "pip")
 """Each needs the other; conda puts Python first, and so must who wants its order."""
 
@@ -60,9 +59,8 @@ def dependencies(package: CondaPackage) -> dict[str, str]:
     """What a package needs, as conda-lock has it: names with the versions and builds that will do, by name."""
     found: dict[str, str] = {}
     for spec in package.depends:
-        parts = _SPEC.fullmatch(spec.strip())
-        if parts:
-            name, condition = parts[1], " ".join(parts[2].split())
+        name, condition = split_spec(spec)
+        if name:
             both = [one for one in (found.get(name), condition) if one]
             # Conditions on versions hold together; what also names a build can't be said so, and the last one stays.
             found[name] = ",".join(both) if not any(" " in one for one in both) else both[-1]

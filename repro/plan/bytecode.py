@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from repro.conda.records import PYTHON
 from repro.plan import layout
-from repro.plan.conda import PYTHON
 from repro.plan.model import Compile, CondaLink, Unpack
 from repro.plan.module_files import chosen_sources
 

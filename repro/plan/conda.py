@@ -1,10 +1,11 @@
 """Which conda packages an image has, and where its Python is when that is one of them. Pure."""
 
-import re
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
 from pathlib import PurePosixPath
 
+from repro.conda.records import PYTHON
+from repro.conda.specs import required_name
 from repro.lock import CondaPackage, Lock
 from repro.plan import layout
 from repro.plan.model import (
@@ -22,12 +23,9 @@ from repro.plan.model import (
     Wheel,
 )
 
-PYTHON = "python"
-"""The conda package that is the interpreter."""
 SCRIPTS = "post-link"
 """Name of the layer with what scripts leave; that of no package's layer."""
 
-_NEEDED = re.compile(r"(?:\S*::)?([A-Za-z0-9_.-]+)")
 _CIRCULAR = {(PYTHON, "pip")}
 """Some channels have Python depend on pip, which needs Python; conda takes no notice of that, either."""
 
@@ -65,7 +63,7 @@ def _by_dependency(found: Mapping[str, CondaLink]) -> list[str]:
 
 def _needs(package: CondaPackage) -> list[str]:
     """Names of what a package depends on, itself and virtual packages perhaps among them."""
-    names = (match[1].lower() for spec in package.depends if (match := _NEEDED.match(spec)))
+    names = map(required_name, package.depends)
     return [name for name in names if (package.name, name) not in _CIRCULAR]
 
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
+from repro.conda.environment import META
 from repro.lock import Lock, LockedFile, Package, Role, SystemPackage
 from repro.plan import conda, layout
 from repro.plan.model import (
@@ -60,7 +61,7 @@ def environment(lock: Lock, python: PurePosixPath) -> Layer:
     """The empty environment, and the places that runs write to."""
     items: list[Item] = [
         *(() if lock.python.supply == "conda" else _virtual_environment(lock, python)),
-        *((InlineFile(b"", layout.ENVIRONMENT / "conda-meta" / "history"),) if lock.conda else ()),
+        *((InlineFile(b"", layout.ENVIRONMENT / META / "history"),) if lock.conda else ()),
         Directory(layout.WORK, 0o1777),
         Directory(layout.OUT, 0o1777),
     ]

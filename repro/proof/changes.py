@@ -8,10 +8,10 @@ from packaging.version import InvalidVersion, Version
 
 from repro import __version__
 from repro.conda.blas import concerns_blas
+from repro.conda.records import PYTHON
 from repro.errors import UsageError
 from repro.lock import CondaPackage, ImageOptions, Lock, Package, Runner, render_body
 from repro.plan import runner_digest, runner_sources
-from repro.plan.conda import PYTHON
 
 PLATFORM = "python and base"
 """The one change that is no package: no project is called so (PEP 508)."""

@@ -7,8 +7,8 @@ packages come from.
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from repro.capture.conda.counterparts import required_name
 from repro.capture.drift.versions import conda_holds
+from repro.conda.specs import required_name
 from repro.lock import CondaPackage, Lock
 from repro.proof.changes import CONDA, PLATFORM, Change, change_of, conda_of
 

@@ -17,6 +17,7 @@ from repro.http import Session, broke_off, network_errors, redact
 from repro.progress import Progress, Silent, Task
 from repro.store.downloads import Downloads
 from repro.store.objects import Incoming, ObjectStore
+from repro.words import count
 
 _BLOCK = 1 << 18
 _ATTEMPTS = 3
@@ -69,7 +70,7 @@ def fetch_all(
     job = _Job(places, cache, sessions, _Meter(_task(distinct.values(), places, progress)))
     outcomes = _concurrently(job, list(distinct.values()), workers)
     found = {digest: outcome for digest, outcome in outcomes.items() if isinstance(outcome, Path)}
-    job.meter.finish(f"{len(found)} files")
+    job.meter.finish(count(len(found), "file"))
     errors = [outcome for outcome in outcomes.values() if isinstance(outcome, ReproError)]
     if errors:
         raise _together(errors)
@@ -211,7 +212,7 @@ def _read(job: _Job, item: Wanted, url: str, incoming: Incoming) -> None:
     response = job.sessions().get(url, headers=headers, stream=True)
     job.opened(response)
     try:
-        _check_status(item, url, response)
+        _check_status(item, url, response, job.stores[0].path(item.sha256))
         resumes = response.headers.get("Content-Range", "").startswith(f"bytes {incoming.size}-")
         if incoming.size and not resumes:
             job.meter.advance(-incoming.size)
@@ -231,17 +232,25 @@ def _take(job: _Job, item: Wanted, block: bytes, incoming: Incoming) -> None:
     job.meter.advance(len(block), item.name)
 
 
-def _check_status(item: Wanted, url: str, response: requests.Response) -> None:
+def _check_status(item: Wanted, url: str, response: requests.Response, place: Path) -> None:
     if response.ok:
         return
     asks = response.status_code in {401, 403}
     raise InfrastructureError(
         f"{redact(url)} answered {response.status_code} {response.reason or ''}".rstrip(),
         where=item.name,
-        fix="Give credentials for this host in netrc (NETRC names another file)."
+        fix=_credentials(item)
         if asks
-        else "If the file is gone from there, copy it from a cache that still has it, or capture again.",
+        else f"If the file is gone from there, copy it to {place} from a cache that still has it, or capture again.",
     )
+
+
+def _credentials(item: Wanted) -> str:
+    """Where to put them. Conda's tools keep those of channels in places of their own."""
+    netrc = "Give credentials for this host in netrc (NETRC names another file)"
+    if not item.name.endswith((".conda", ".tar.bz2")):
+        return f"{netrc}."
+    return f"{netrc}, or for the channel in .condarc or RATTLER_AUTH_FILE (docs/how-to/conda.md)."
 
 
 def _together(errors: Sequence[ReproError]) -> ReproError:

@@ -12,8 +12,10 @@ from typing import Literal
 from repro import __version__
 from repro.digest import Digest
 from repro.engines.model import Engine, ImageInfo, RunOutcome, RunSpec
+from repro.engines.select import BUBBLEWRAP
 from repro.errors import ExitCode, InfrastructureError, IntegrityError, ReproError, UsageError
 from repro.lock import Lock, lock_body, parse_lock
+from repro.oci.locations import is_location
 from repro.plan import layout, runner_digest, runner_sources
 from repro.plan.evaluation import make_evaluation
 from repro.progress import Progress
@@ -135,10 +137,16 @@ def find_image(engine: Engine, reference: str) -> ImageInfo:
     found = engine.image(reference) if reference else None
     if found is not None:
         return found
+    name = engine.info().name
+    if is_location(reference) and name != BUBBLEWRAP:
+        raise UsageError(
+            f"{name} runs no images from files",
+            where=reference,
+            fix=f"On Linux, `--engine {BUBBLEWRAP}` runs it from there; else make it in the engine: `repro build`.",
+        )
     ours = [tag for image in engine.images_with_label(layout.LABEL_LOCK) for tag in image.tags]
     known = f" Made by repro here: {', '.join(ours[:_MOST_NAMED])}." if ours else ""
-    name = engine.info().name
-    pull = "" if name == "bubblewrap" else f", or pull it (`{name} pull {reference}`)"
+    pull = "" if name == BUBBLEWRAP else f", or pull it (`{name} pull {reference}`)"
     raise UsageError(
         "the engine has no such image", where=reference, fix=f"Build it with `repro build -t {reference}`{pull}.{known}"
     )

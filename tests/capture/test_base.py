@@ -404,6 +404,12 @@ def test_a_base_has_to_be_there_for_every_target(tmp_path: Path, client: Registr
     assert caught.value.where == "base:1"
 
 
+def test_a_local_base_of_another_platform_says_which_one_to_capture_for() -> None:
+    with pytest.raises(UsageError, match="the image is for linux/amd64, not for linux/arm64") as caught:
+        made_base("2.36", ("linux/arm64",))
+    assert "--platform linux/amd64" in str(caught.value.fix)
+
+
 def test_a_registrys_base_has_to_be_there_for_every_target(empty_registry: RunningRegistry, client: Registry) -> None:
     name = f"{empty_registry.host}/library/python:{{version}}-slim-bookworm"
 

@@ -33,6 +33,13 @@ def listener(tmp_path: Path) -> Iterator[Path]:
         yield path
 
 
+@pytest.mark.parametrize("image", ["oci:out", "oci-archive:x.tar:name:1", "docker-archive:x.tar"])
+def test_what_is_in_files_is_run_by_bubblewrap_unless_another_is_asked_for(image: str) -> None:
+    assert select.engine_for(image, None) == select.BUBBLEWRAP
+    assert select.engine_for(image, "docker") == "docker"
+    assert select.engine_for("registry.example.com/oci:out", None) is None
+
+
 def test_a_named_engine_that_is_missing_is_not_replaced_by_another(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError) as caught:
         find_engine(environ={"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})

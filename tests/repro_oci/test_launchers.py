@@ -3,7 +3,8 @@
 import subprocess
 import sys
 import venv
-from importlib.metadata import EntryPoint, PathDistribution
+from importlib.metadata import EntryPoint as DeclaredEntryPoint
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from repro_docker import install_wheels
 from repro_oci.launchers import (
-    Launcher,
     is_generated,
     parse_launchers,
-    render_launcher,
     with_interpreter,
 )
+
+from repro.programs import EntryPoint, render_program
 
 PYTHON = "/opt/env/bin/python"
 
@@ -28,7 +29,7 @@ def names(text: str) -> dict[str, tuple[str, str]]:
 
 
 def test_a_launcher_has_this_text() -> None:
-    assert render_launcher(Launcher("demo", "demo.cli", "main"), PYTHON) == (
+    assert render_program(EntryPoint("demo", "demo.cli", "main"), PYTHON) == (
         b"#!/opt/env/bin/python\n"
         b"import sys\n"
         b"\n"
@@ -40,7 +41,7 @@ def test_a_launcher_has_this_text() -> None:
 
 
 def test_a_dotted_attribute_is_imported_by_its_first_part() -> None:
-    text = render_launcher(Launcher("demo", "demo", "App.run.now"), PYTHON)
+    text = render_program(EntryPoint("demo", "demo", "App.run.now"), PYTHON)
     assert text.splitlines()[3:] == [
         b"from demo import App",
         b"",
@@ -58,15 +59,15 @@ def test_a_dotted_attribute_is_imported_by_its_first_part() -> None:
     ],
 )
 def test_an_interpreter_that_a_first_line_can_not_hold_is_run_by_a_shell(interpreter: str, quoted: bytes) -> None:
-    text = render_launcher(Launcher("demo", "demo", "main"), interpreter)
+    text = render_program(EntryPoint("demo", "demo", "main"), interpreter)
     assert text.startswith(b"#!/bin/sh\n'''exec' " + quoted + b" \"$0\" \"$@\"\n' '''\nimport sys\n")
     compile(text, "demo", "exec")
 
 
 def test_127_bytes_are_a_first_line_and_128_are_not() -> None:
     longest = f"/{'e' * 123}"
-    assert render_launcher(Launcher("demo", "demo", "main"), longest).startswith(f"#!{longest}\n".encode())
-    assert render_launcher(Launcher("demo", "demo", "main"), longest + "e").startswith(b"#!/bin/sh\n")
+    assert render_program(EntryPoint("demo", "demo", "main"), longest).startswith(f"#!{longest}\n".encode())
+    assert render_program(EntryPoint("demo", "demo", "main"), longest + "e").startswith(b"#!/bin/sh\n")
 
 
 @pytest.mark.parametrize("folder", ["plain", "with space", "l" * 120, "it's 'quoted'"])
@@ -77,7 +78,7 @@ def test_launchers_run_wherever_the_environment_is(tmp_path: Path, folder: str) 
         "import sys\nclass App:\n    def run():\n        print(sys.argv, sys.prefix)\n        return 7\n"
     )
     program = tmp_path / "demo"
-    program.write_bytes(render_launcher(Launcher("demo", "demo", "App.run"), str(home / "bin" / "python")))
+    program.write_bytes(render_program(EntryPoint("demo", "demo", "App.run"), str(home / "bin" / "python")))
     program.chmod(0o755)
     done = subprocess.run(
         [program, "a b", "*"], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False
@@ -164,7 +165,7 @@ def test_entry_points_are_read_as_the_standard_library_reads_them(
 ) -> None:
     folder = tmp_path_factory.mktemp("info")
     (folder / "entry_points.txt").write_text("\n".join(lines))
-    known: dict[str, dict[str, EntryPoint]] = {"console_scripts": {}, "gui_scripts": {}}
+    known: dict[str, dict[str, DeclaredEntryPoint]] = {"console_scripts": {}, "gui_scripts": {}}
     for point in PathDistribution(folder).entry_points:
         known.get(point.group, {})[point.name] = point
     expected = {**known["console_scripts"], **known["gui_scripts"]}
@@ -172,9 +173,9 @@ def test_entry_points_are_read_as_the_standard_library_reads_them(
     assert found == {name: (point.module, point.attr) for name, point in expected.items()}
     assert install_wheels.programs("\n".join(lines)) == found
     for name, target in found.items():
-        assert install_wheels.launcher(PYTHON, *target) == render_launcher(Launcher(name, *target), PYTHON)
+        assert install_wheels.launcher(PYTHON, *target) == render_program(EntryPoint(name, *target), PYTHON)
 
 
 def test_this_python_can_run_what_is_rendered() -> None:
-    code = render_launcher(Launcher("demo", "builtins", "print"), sys.executable)
+    code = render_program(EntryPoint("demo", "builtins", "print"), sys.executable)
     assert subprocess.run([sys.executable, "-"], input=code, capture_output=True, check=True).stdout == b"\n"

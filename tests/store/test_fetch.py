@@ -165,6 +165,20 @@ def test_all_problems_come_at_once_and_wrong_bytes_outrank_absence(cache: Object
     assert cache.has(good.sha256)
 
 
+def test_a_lost_file_says_where_a_copy_would_be_found(cache: ObjectStore, tmp_path: Path) -> None:
+    with serve() as server:
+        gone = wanted(f"{server.url}/gone", b"gone", "gone.whl")
+        store = ObjectStore(tmp_path / "objects")
+        with pytest.raises(InfrastructureError, match="answered 404") as refused:
+            fetch(cache, gone, stores=(store,))
+    assert str(store.path(gone.sha256)) in str(refused.value.fix)
+    copy = tmp_path / "copy"
+    copy.write_bytes(b"gone")
+    store.path(gone.sha256).parent.mkdir(parents=True)
+    copy.rename(store.path(gone.sha256))
+    assert fetch(cache, gone, stores=(store,))[gone.sha256].read_bytes() == b"gone"
+
+
 def test_what_was_only_on_the_laptop_says_what_to_copy(cache: ObjectStore) -> None:
     with pytest.raises(InfrastructureError, match="has no public source") as refused:
         fetch(cache, wanted(None))
@@ -187,6 +201,16 @@ def test_a_closed_door_says_how_to_open_it(cache: ObjectStore) -> None:
         with pytest.raises(InfrastructureError, match="answered 401") as refused:
             fetch(cache, wanted(url))
     assert "netrc" in str(refused.value.fix)
+    assert ".condarc" not in str(refused.value.fix)
+
+
+def test_a_conda_channels_door_is_opened_by_condas_settings(cache: ObjectStore) -> None:
+    with serve() as server:
+        url = server.add("/channel/noarch/x-1-0.conda", BODY)
+        server.require("ann", "pw")
+        with pytest.raises(InfrastructureError, match="answered 401") as refused:
+            fetch(cache, wanted(url, name="x-1-0.conda"))
+    assert ".condarc" in str(refused.value.fix)
 
 
 _FULL = """

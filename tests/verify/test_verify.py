@@ -671,6 +671,15 @@ def test_a_missing_image_is_a_usage_error_that_names_ours(name: str) -> None:
     assert NAME in caught.value.fix
 
 
+@pytest.mark.parametrize("name", ["oci:out", "oci-archive:house.tar:house:1"])
+def test_an_image_that_an_engine_has_not_loaded_is_run_from_where_it_is_by_another(name: str) -> None:
+    engine = engine_of(sample_lock())
+    with pytest.raises(UsageError, match="runs no images from files") as caught:
+        verify(name, lock=None, engine=engine, timeout=None, memory=None, project=None, progress=Silent())
+    assert "--engine bubblewrap" in str(caught.value.fix)
+    assert "docker pull" not in str(caught.value.fix)
+
+
 def test_the_evidence_is_kept_beside_the_lock(tmp_path: Path) -> None:
     engine = engine_of(sample_lock())
     verdict = judged(engine, project=tmp_path)

@@ -102,7 +102,7 @@ def activation(kernel: Kernel, interpreter: Interpreter, environment: Environmen
     conda = interpreter.conda
     own = frozenset(name for name in ("CONDA_PREFIX", "CONDA_DEFAULT_ENV") if name in kernel.env)
     if conda is None:
-        return Activation(left_out=own)
+        return _nothing(own, kernel.activation)
     values = {name: _portable(value, conda) for name, value in kernel.activation.items()}
     values = {name: value for name, value in values.items() if name not in environment.variables}
     secret = sorted(name for name in values if _SECRET.fullmatch(name))
@@ -110,6 +110,16 @@ def activation(kernel: Kernel, interpreter: Interpreter, environment: Environmen
     placed = sorted(name for name, value in values.items() if name not in secret and _names_place(value, home))
     kept = {name: value for name, value in sorted(values.items()) if name not in {*secret, *placed}}
     return Activation(kept, own.union(secret, placed), tuple(_warnings(secret, placed)))
+
+
+def _nothing(own: frozenset[str], found: Mapping[str, str]) -> Activation:
+    """Of an environment whose Python is not conda's, which the image gets without conda's packages."""
+    cure = "set it yourself and allow it in repro.toml, [run] env, if its value may be in the lock"
+    told = (
+        f"activating the environment sets {name}, which is not in the image, as conda's packages are not; {cure}"
+        for name in sorted(found)
+    )
+    return Activation(left_out=own.union(found), warnings=tuple(told))
 
 
 def stated_variables(prefix: Path) -> dict[str, str]:

@@ -212,7 +212,7 @@ def _refused(record: Record) -> str:
 
 
 def _nowhere(record: Record) -> str:
-    place = f": {record.public_url}" if record.public_url and not is_local(record.url) else ""
-    if is_local(record.url):
-        place = f": {record.url}" if record.url else ", as far as its record says"
-    return f"it is no longer in its channel, {record.public_channel}{place}, and no package cache here has it"
+    if not record.url:
+        return "its record doesn't say where it came from, and no package cache here has it"
+    place = record.url if is_local(record.url) else record.public_url
+    return f"it is no longer in its channel, {record.public_channel}: {place}, and no package cache here has it"

@@ -69,7 +69,7 @@ def inspect(interpreter: Interpreter, thorough: Collection[str] = ()) -> tuple[C
     conda = interpreter.conda
     if conda is None:
         return ()
-    taken = _taken(conda, (one for one in interpreter.distributions if one.conda is None))
+    taken = others_files(interpreter)
     winners = _winners(conda, taken)
     looks = [_Look(conda, record, taken, winners, record.name in thorough) for record in conda.records]
     with ThreadPoolExecutor(_THREADS) as pool:  # stat and hashlib let other threads run
@@ -100,8 +100,19 @@ def _counts(one: InstalledPath) -> bool:
     return not one.compiled and one.kind != _FOLDER
 
 
+def others_files(interpreter: Interpreter) -> dict[str, str]:
+    """What other installers' packages list inside of conda's environment, and which they are."""
+    if interpreter.conda is None:
+        return {}
+    return _taken(interpreter.conda, (one for one in interpreter.distributions if one.conda is None))
+
+
+def rewritten(path: str) -> bool:
+    """Whether a path, relative to the prefix, is that of a file that tools and packages' scripts write as they like."""
+    return path.startswith(_REWRITTEN) or path.rpartition("/")[2] in _MADE
+
+
 def _taken(conda: CondaPrefix, others: Iterable[Distribution]) -> dict[str, str]:
-    """What other installers' packages list inside of the environment, and which they are."""
     real, found = RealPaths(), {}
     for one in others:
         base = one.location if one.record else one.metadata
@@ -166,8 +177,7 @@ class _Look:
         return None if winner is None or winner == self.record else f"{winner.name} {winner.version}"
 
     def _edited(self, one: InstalledPath) -> bool:
-        made = one.path.startswith(_REWRITTEN) or one.path.rpartition("/")[2] in _MADE
-        return not made and _differs(self.conda.path / one.path, one)
+        return not rewritten(one.path) and _differs(self.conda.path / one.path, one)
 
 
 def _suspicious(one: InstalledPath, status: os.stat_result, written: os.stat_result) -> bool:

@@ -9,20 +9,13 @@ from repro.capture.conda.solve import Channel, Published, Question, runs_with
 from repro.conda.blas import blas_variant
 from repro.conda.environment import CondaPrefix
 from repro.conda.names import NOARCH, channel_address, channel_name, scrubbed
-from repro.conda.records import Record
-from repro.plan.conda import PYTHON
+from repro.conda.records import PYTHON, Record
+from repro.conda.specs import required_name
 
 NUMBERED_BY_PLATFORM = frozenset({"libgfortran"})
 """Parts of compilers that conda-forge numbers after the library's ABI on macOS and after the compiler on Linux."""
 
-_NAME = re.compile(r"(?:.*::)?\s*([A-Za-z0-9_.-]+)")
 _PYTHON_VARIANT = re.compile(r"_(cpython|cp\d+t?|pypy)$")
-
-
-def required_name(spec: str) -> str:
-    """The package's name in a match specification."""
-    found = _NAME.match(spec)
-    return found[1].lower() if found else ""
 
 
 def channel_of(record: Record) -> Channel | None:

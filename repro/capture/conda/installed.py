@@ -8,14 +8,16 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from repro.capture.model import Distribution, Interpreter
-from repro.conda.environment import CondaPrefix, is_conda, read_prefix
+from repro.conda.environment import META, CondaPrefix, is_conda, read_prefix
 from repro.conda.records import PYTHON, InstalledPath, Record
 from repro.digest import Digest
 from repro.progress import Progress
+from repro.words import count
 
 _TELLING = ("RECORD", "METADATA", "PKG-INFO", "")
 """Files of a distribution's metadata that installers write anew; the last is that of metadata which is a file."""
 _CONDA = "conda"
+_NAMED = 4
 
 
 def with_conda(interpreter: Interpreter, progress: Progress) -> Interpreter:
@@ -29,6 +31,7 @@ def with_conda(interpreter: Interpreter, progress: Progress) -> Interpreter:
     """
     prefix = interpreter.prefix
     if os.path.realpath(prefix) != os.path.realpath(interpreter.base_prefix) or not is_conda(prefix):
+        _tell_unrecorded(interpreter, progress)
         return interpreter
     conda = read_prefix(prefix)
     if not _supplies(conda, interpreter):
@@ -38,12 +41,14 @@ def with_conda(interpreter: Interpreter, progress: Progress) -> Interpreter:
         )
         return interpreter
     mark = _Marking(conda)
-    return replace(
+    marked = replace(
         interpreter,
         distributions=tuple(mark.one(one) for one in interpreter.distributions),
         shadowed=tuple(mark.one(one) for one in interpreter.shadowed),
         conda=conda,
     )
+    _tell_unrecorded(marked, progress)
+    return marked
 
 
 def without_conda(interpreter: Interpreter) -> Interpreter:
@@ -60,6 +65,30 @@ def names_conda_package(interpreter: Interpreter, name: str) -> bool:
     wanted = canonicalize_name(name)
     records = interpreter.conda.records if interpreter.conda is not None else ()
     return any(canonicalize_name(record.name) == wanted for record in records)
+
+
+def _tell_unrecorded(interpreter: Interpreter, progress: Progress) -> None:
+    """What only says by itself that conda installed it: the environment's conda-meta doesn't have it (any more)."""
+    found = [
+        f"{one.name} {one.version}"
+        for one in interpreter.distributions
+        if one.installer == _CONDA and one.conda is None
+    ]
+    if found:
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        them = "it is locked as pip's packages are: what the package index has may be another build"
+        progress.warn(
+            f"conda installed {', '.join(found[:_NAMED])}{more}, but {interpreter.prefix} has no record of that in "
+            f"{META}, so {them}"
+        )
+
+
+def counted_packages(interpreter: Interpreter) -> str:
+    """How many packages there are, conda's and the others apart."""
+    if interpreter.conda is None:
+        return count(len(interpreter.distributions), "package")
+    others = sum(one.conda is None for one in interpreter.distributions)
+    return f"{count(len(interpreter.conda.records), 'conda package')} and {count(others, 'pip package')}"
 
 
 def _supplies(conda: CondaPrefix, interpreter: Interpreter) -> bool:

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from packaging.utils import canonicalize_name
 
-from repro.capture.conda.counterparts import required_name
 from repro.capture.model import Interpreter
 from repro.capture.packages.markers import firm_edges, parse_requirements, target_environment
+from repro.conda.records import PYTHON
+from repro.conda.specs import required_name
 from repro.lock import CondaPackage
-from repro.plan.conda import PYTHON
 
 
 def needed_by_pip(interpreter: Interpreter, target: str) -> frozenset[str]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from repro.capture.conda.counterparts import Counterpart, Counterparts, required_name
+from repro.capture.conda.counterparts import Counterpart, Counterparts
 from repro.capture.conda.culprits import Group
 from repro.capture.conda.solve import Published, Solver, nearest
 from repro.conda.blas import blas_variant
+from repro.conda.specs import required_name
 from repro.errors import CaptureError
 from repro.words import count
 

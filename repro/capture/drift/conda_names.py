@@ -8,6 +8,7 @@ from packaging.utils import canonicalize_name
 
 from repro.capture.drift.model import Declared
 from repro.conda.records import Record
+from repro.conda.specs import required_name
 
 OWNED = "conda:"
 """Begins the names of conda packages among those of modules (`repro.lock.Lock.modules`)."""
@@ -48,4 +49,4 @@ def requirements_of_conda(records: Iterable[Record]) -> dict[str, set[str]]:
 
 
 def _needed(spec: str) -> str:
-    return str(canonicalize_name(re.split(r"[\s\[=<>!~]", spec.rpartition("::")[2].strip(), maxsplit=1)[0]))
+    return str(canonicalize_name(required_name(spec)))

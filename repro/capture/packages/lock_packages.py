@@ -16,6 +16,7 @@ from repro.errors import CaptureError
 from repro.lock import Package
 from repro.progress import Progress
 from repro.store import ObjectStore
+from repro.words import count
 
 _NOWHERE = Path()
 
@@ -78,7 +79,7 @@ def lock_packages(
     _raise_problems(drafts, problems, client)
     completed = client.complete(file for draft in drafts for file in draft.published)
     packages = [draft.package(completed, store, progress) for draft in drafts if draft.locked]
-    task.finish(f"{len(packages)} packages")
+    task.finish(count(len(packages), "package"))
     return tuple(sorted(packages, key=lambda package: package.name))
 
 

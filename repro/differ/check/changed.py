@@ -159,7 +159,7 @@ _CONDA_PACKAGES = {
         "it is {after}, and locked {before}",
         "conda install --force-reinstall {name}, or capture again with --allow-patched {name}",
     ),
-    "without": ("of its files, {after} by now, and locked {before}", _REINSTALL),
+    "without": ("of its files, {after} by what is here, and {before} by the lock", _REINSTALL),
     "captured": ("it is {after}, and what is locked was chosen for {before}", "capture again"),
 }
 

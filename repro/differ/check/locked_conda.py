@@ -1,6 +1,5 @@
 """The conda packages of a lock as if they were installed, for files that declare packages."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +8,11 @@ from packaging.utils import canonicalize_name
 
 from repro.capture.drift.conda_names import OWNED
 from repro.capture.model import Distribution
+from repro.conda.records import PYTHON
+from repro.conda.specs import required_name
 from repro.lock import CondaPackage, Lock
 
 _NOWHERE = Path()
-_PYTHON = re.compile(r"python(?:$|[\s=<>!~\[])")
 
 
 def locked_conda(lock: Lock, *, laptop: bool) -> dict[str, CondaPackage]:
@@ -37,7 +37,7 @@ def _captured(package: CondaPackage) -> CondaPackage | None:
 def distributions(lock: Lock) -> Iterator[Distribution]:
     """The Python packages that they bring, by the package's own name and by the modules that a run imported."""
     for package in locked_conda(lock, laptop=True).values():
-        if any(_PYTHON.match(need) for need in package.depends):
+        if PYTHON in map(required_name, package.depends):
             modules = lock.modules.get(f"{OWNED}{package.name}", ())
             names = {package.name, *(module.partition(".")[0] for module in modules)}
             for name in sorted({str(canonicalize_name(name)) for name in names}):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from repro_oci.keys import FORMAT
 
-from repro.capture.conda.installed import without_conda
+from repro.capture.conda.installed import counted_packages
 from repro.differ.check.changed import file_findings, package_findings, setting_findings, subject_findings
 from repro.differ.check.declared import check_declared
 from repro.differ.check.foretold import foretold_findings
@@ -108,9 +108,8 @@ def _environment(tree: Tree, found: dict[Group, tuple[Change, ...]]) -> Item:
     if environment is None:
         return Item("environment", tree.state.unknown["packages"], skipped=True)
     kernel, interpreter = environment.kernel, environment.interpreter
-    wheels = len(without_conda(interpreter).distributions)
-    conda = "" if interpreter.conda is None else f"{len(interpreter.conda.records)} conda packages and "
-    what = f"Python {interpreter.version} with {conda}{wheels} packages, {kernel.python} ({kernel.source})"
+    packages = counted_packages(interpreter)
+    what = f"Python {interpreter.version} with {packages}, {kernel.python} ({kernel.source})"
     return Item("environment", what, (*package_findings(tree, found), *_uncompared(tree)))
 
 

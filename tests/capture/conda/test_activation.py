@@ -1,6 +1,7 @@
 """What activating an environment sets: by scripts, packages and the user; on the laptop, and in the image."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,14 @@ def test_what_the_author_or_the_kernelspec_says_wins(laptop: Laptop) -> None:
     found = activation(kernel(laptop), laptop.interpreter(), environment)
     assert found.added_to(environment).variables == {"DATA": "mine", "OTHER": "b"}
     assert kernel(laptop, OTHER="spec").env["OTHER"] == "spec"
+
+
+def test_a_python_that_is_not_condas_gets_none_of_it_and_that_is_told(laptop: Laptop) -> None:
+    script(laptop, "a.sh", "export DATA=a\n")
+    found = activation(kernel(laptop), replace(laptop.seen(), version="3.12.0"), PINNED)
+    assert found.variables == {}
+    assert "DATA" in found.left_out
+    assert [line.partition(",")[0] for line in found.warnings] == ["activating the environment sets DATA"]
 
 
 def test_the_users_own_variables_change_nothing(laptop: Laptop) -> None:

@@ -120,6 +120,14 @@ def test_what_has_another_md5_is_not_it(place: Place) -> None:
         place.found(sha256=None, size=None, md5="0" * 32)
 
 
+def test_one_whose_record_names_no_place_is_not_called_lost_by_its_channel(place: Place) -> None:
+    with pytest.raises(CaptureError) as caught:
+        place.finder().all_of([place.record(url="", channel="", sha256=None, size=None, md5=None)])
+    assert caught.value.problems == (
+        "x=1.5=h0_0: its record doesn't say where it came from, and no package cache here has it",
+    )
+
+
 def test_a_lost_one_is_named_with_where_it_was_and_what_to_do(place: Place) -> None:
     place.server.lost.add(FILE)
     other = place.record(name="y", version="2", sha256=Digest.of(b"y"))

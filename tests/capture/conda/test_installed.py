@@ -70,6 +70,26 @@ def test_an_environment_whose_python_is_another_stays_as_it_was_and_that_is_said
     assert with_conda(foreign, Silent()).conda is None
 
 
+def test_what_conda_installed_without_a_record_is_told(laptop: Laptop) -> None:
+    laptop.install_python("numpy", "1.26.4", {"numpy/__init__.py": ""})
+    laptop.pip("click", "8.1.7", {"click.py": ""})
+    told = Told()
+    assert laptop.interpreter(told).conda is not None
+    assert told.lines == []
+    (laptop.prefix / "conda-meta" / "numpy-1.26.4-h0_0.json").unlink()
+    assert laptop.interpreter(told).conda is not None
+    assert [line.partition(",")[0] for line in told.lines] == ["conda installed numpy 1.26.4"]
+    assert "another build" in told.lines[0]
+
+
+def test_a_virtual_environment_that_takes_packages_of_condas_says_so(laptop: Laptop, tmp_path: Path) -> None:
+    laptop.install_python("numpy", "1.26.4", {"numpy/__init__.py": ""})
+    told = Told()
+    above = replace(laptop.seen(), prefix=tmp_path / "venv")
+    assert with_conda(above, told).conda is None
+    assert [line.partition(",")[0] for line in told.lines] == ["conda installed numpy 1.26.4"]
+
+
 def test_damaged_records_stop_it(laptop: Laptop) -> None:
     laptop.install("broken", {}).write_text("{")
     with pytest.raises(CaptureError, match="records of installed conda packages"):
