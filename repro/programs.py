@@ -1,6 +1,6 @@
-"""The text of programs that entry points become. Frozen: it is part of layer digests.
+"""The text of programs that entry points become, in wheels and conda packages. Frozen: it is part of layer digests.
 
-Wheels and conda's packages get the same. `install_wheels.py` of the Docker builder writes it, too. It does what the texts of pip and of conda do.
+`install_wheels.py` of the Docker builder writes it, too. It does what the texts of pip and of conda do.
 """
 
 import shlex
