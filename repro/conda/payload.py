@@ -13,11 +13,10 @@ from typing import BinaryIO
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError
 from repro.files import disk_errors
-from repro.oci.entry import Deflated
+from repro.oci.bodies import Undeflated, proved
 from repro.store.cache import cache_directory
 
 _BLOCK = 1 << 20
-_NO_STREAM = "there is no deflate stream"
 
 
 class Payload:
@@ -86,7 +85,7 @@ class Payload:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Part(Undeflated):
     """A `repro.oci.entry.Body` that is part of a payload, proved while it is read where its digest is known.
 
     Attributes:
@@ -103,11 +102,6 @@ class Part:
     sha256: Digest | None
     label: str
 
-    @property
-    def deflated(self) -> Deflated | None:
-        """None: packages are compressed in another way."""
-        return None
-
     def plain(self) -> Iterator[bytes]:
         """The content in blocks, the last one only when the digest proved right.
 
@@ -115,28 +109,16 @@ class Part:
             IntegrityError: It isn't what the package says it is.
             InfrastructureError: The disk fails.
         """
-        hasher = hashlib.sha256()
-        held = b""
-        for block in self._blocks():
-            if self.sha256 is not None:
-                hasher.update(block)
-            if held:
-                yield held
-            held = block
-        if self.sha256 is not None and hasher.hexdigest() != self.sha256.hex:
-            raise IntegrityError(
-                f"its sha256 is {hasher.hexdigest()}, the package says {self.sha256.hex}", where=self.label, fix=AGAIN
-            )
-        if held:
-            yield held
-
-    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
-        """Raises TypeError: without `deflated` there are none."""
-        raise TypeError(_NO_STREAM)
-
-    def compressed(self) -> Iterator[bytes]:
-        """Raises TypeError: without `deflated` there are none."""
-        raise TypeError(_NO_STREAM)
+        said = self.sha256
+        if said is None:
+            return self._blocks()
+        return proved(
+            self._blocks(),
+            said,
+            lambda found: IntegrityError(
+                f"its sha256 is {found}, the package says {said.hex}", where=self.label, fix=AGAIN
+            ),
+        )
 
     def _blocks(self) -> Iterator[bytes]:
         done = 0

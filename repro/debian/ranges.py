@@ -1,6 +1,5 @@
 """Files inside a plain tar on disk, read where they are."""
 
-import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,14 +8,13 @@ from typing import Any, BinaryIO, cast
 
 from repro.digest import Digest
 from repro.errors import IntegrityError
-from repro.oci.entry import Deflated
+from repro.oci.bodies import Undeflated, proved
 
 _BLOCK = 1 << 20
-_NO_STREAM = "there is no deflate stream"
 
 
 @dataclass(frozen=True, slots=True)
-class RangeBody:
+class RangeBody(Undeflated):
     """Part of a file as content, proved while it is read.
 
     Attributes:
@@ -33,39 +31,19 @@ class RangeBody:
     sha256: Digest
     label: str
 
-    @property
-    def deflated(self) -> Deflated | None:
-        """None: packages are compressed in another way."""
-        return None
-
     def plain(self) -> Iterator[bytes]:
         """The content in blocks, the last one only when the digest proved right.
 
         Raises IntegrityError when the file is gone or has changed.
         """
-        hasher = hashlib.sha256()
-        held = b""
-        for block in self._read():
-            hasher.update(block)
-            if held:
-                yield held
-            held = block
-        if hasher.hexdigest() != self.sha256.hex:
-            raise IntegrityError(
-                f"a cached file changed: its sha256 is {hasher.hexdigest()} instead of {self.sha256.hex}",
-                where=self.label,
-                fix="Run the command again; remove the cache if it happens again.",
-            )
-        if held:
-            yield held
+        return proved(self._read(), self.sha256, self._changed)
 
-    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
-        """Raises TypeError: without `deflated` there are none."""
-        raise TypeError(_NO_STREAM)
-
-    def compressed(self) -> Iterator[bytes]:
-        """Raises TypeError: without `deflated` there are none."""
-        raise TypeError(_NO_STREAM)
+    def _changed(self, found: str) -> IntegrityError:
+        return IntegrityError(
+            f"a cached file changed: its sha256 is {found} instead of {self.sha256.hex}",
+            where=self.label,
+            fix="Run the command again; remove the cache if it happens again.",
+        )
 
     def open(self) -> BinaryIO:
         """A seekable stream of the content, which is not checked; the caller closes it. Raises OSError."""

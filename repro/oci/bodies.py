@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
@@ -38,8 +38,27 @@ _DEFLATE_BLOCK = 1 << 18
 _RAW = -15
 
 
+class Undeflated:
+    """What bodies share that have no deflate stream."""
+
+    __slots__ = ()
+
+    @property
+    def deflated(self) -> Deflated | None:
+        """None: nobody has compressed it so."""
+        return None
+
+    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        """Raises TypeError: without `deflated` there are none."""
+        raise TypeError(_NO_STREAM)
+
+    def compressed(self) -> Iterator[bytes]:
+        """Raises TypeError: without `deflated` there are none."""
+        raise TypeError(_NO_STREAM)
+
+
 @dataclass(frozen=True, slots=True)
-class Inline:
+class Inline(Undeflated):
     """Content in memory."""
 
     data: bytes
@@ -54,26 +73,13 @@ class Inline:
         """Digest of the content."""
         return Digest.of(self.data)
 
-    @property
-    def deflated(self) -> Deflated | None:
-        """None: nobody has compressed it."""
-        return None
-
     def plain(self) -> Iterator[bytes]:
         """The content in one block."""
         return iter((self.data,))
 
-    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
-        """Raises TypeError: without `deflated` there are none."""
-        raise TypeError(_NO_STREAM)
-
-    def compressed(self) -> Iterator[bytes]:
-        """Raises TypeError: without `deflated` there are none."""
-        raise TypeError(_NO_STREAM)
-
 
 @dataclass(frozen=True, slots=True)
-class FileBody:
+class FileBody(Undeflated):
     """Content of a file on disk, proved while it is read.
 
     Attributes:
@@ -88,42 +94,23 @@ class FileBody:
     sha256: Digest
     label: str
 
-    @property
-    def deflated(self) -> Deflated | None:
-        """None: nobody has compressed it."""
-        return None
-
     def plain(self) -> Iterator[bytes]:
         """The content in blocks; the last one only when size and digest proved right.
 
         Raises:
             IntegrityError: The file is gone, can't be read, or has changed.
         """
-        hasher = hashlib.sha256()
+        return proved(self._sized(), self.sha256, lambda found: self._changed(f"its sha256 is {found}"))
+
+    def _sized(self) -> Iterator[bytes]:
         left = self.size
-        held = b""
         for block in self._read():
-            hasher.update(block)
             left -= len(block)
             if left < 0:
                 break
-            if held:
-                yield held
-            held = block
+            yield block
         if left:
             raise self._changed("it is shorter" if left > 0 else "it is longer")
-        if hasher.hexdigest() != self.sha256.hex:
-            raise self._changed(f"its sha256 is {hasher.hexdigest()}")
-        if held:
-            yield held
-
-    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
-        """Raises TypeError: without `deflated` there are none."""
-        raise TypeError(_NO_STREAM)
-
-    def compressed(self) -> Iterator[bytes]:
-        """Raises TypeError: without `deflated` there are none."""
-        raise TypeError(_NO_STREAM)
 
     def _read(self) -> Iterator[bytes]:
         try:
@@ -140,6 +127,27 @@ class FileBody:
             where=self.label,
             fix=_LEAVE,
         )
+
+
+def proved(blocks: Iterable[bytes], sha256: Digest, refusal: Callable[[str], Exception]) -> Iterator[bytes]:
+    """The same blocks, the last one only when their digest proved right.
+
+    Args:
+        blocks: The content, none of them empty.
+        sha256: Digest that they must have together.
+        refusal: What is raised, by the digest that was found, in hex.
+    """
+    hasher = hashlib.sha256()
+    held = b""
+    for block in blocks:
+        hasher.update(block)
+        if held:
+            yield held
+        held = block
+    if hasher.hexdigest() != sha256.hex:
+        raise refusal(hasher.hexdigest())
+    if held:
+        yield held
 
 
 def inflate_checked(  # noqa: PLR0917 - what an archive's directory says of a member, in its order
