@@ -77,14 +77,14 @@ class CondaStage:
         check_runnable(named.intersection(self.config.run_scripts), targets)
         left = replace(conda, records=tuple(one.record for one in review.contents))
         with tempfile.TemporaryDirectory(prefix="repro-conda-") as folder:
-            repodata = Repodata(self.authenticated(), Path(folder))
+            archives = self._archives(conda, Path(folder))
             return tuple(
                 package
                 for target in targets
                 for package in (
-                    self._solved(review, target, base, repodata)
+                    self._solved(conda, review, target, base, archives)
                     if is_foreign(left, target)
-                    else self._installed(left, review, target, base, repodata)
+                    else self._installed(left, review, target, base, archives)
                 )
             )
 
@@ -97,11 +97,11 @@ class CondaStage:
         return authenticated(self.sessions, known_credentials(self.environ, prefix=conda.path, addresses=addresses))
 
     def _installed(
-        self, conda: CondaPrefix, review: CondaReview, target: str, base: Base, repodata: Repodata
+        self, conda: CondaPrefix, review: CondaReview, target: str, base: Base, archives: ArchiveFinder
     ) -> tuple[CondaPackage, ...]:
         check_glibc(conda.records, base.glibc, base.reference)
         task = self.progress.start("locking conda packages", len(conda.records))
-        found = self._archives(conda, repodata).all_of(conda.records)
+        found = archives.all_of(conda.records)
         task.finish(count(len(found), "package"))
         return installed_packages(
             conda,
@@ -112,16 +112,15 @@ class CondaStage:
             run_scripts=self.config.run_scripts,
         )
 
-    def _solved(self, review: CondaReview, target: str, base: Base, repodata: Repodata) -> tuple[CondaPackage, ...]:
-        conda = self.interpreter.conda
-        if conda is None:
-            return ()
+    def _solved(
+        self, conda: CondaPrefix, review: CondaReview, target: str, base: Base, archives: ArchiveFinder
+    ) -> tuple[CondaPackage, ...]:
         return foreign_packages(
             conda,
             target=target,
             glibc=base.glibc,
-            repodata=repodata.file,
-            archives=self._archives(conda, repodata),
+            repodata=archives.repodata.file,
+            archives=archives,
             progress=self.progress,
             review=review,
             skip_scripts=self.config.skip_scripts,
@@ -131,13 +130,15 @@ class CondaStage:
             preferred=self.previous,
         )
 
-    def _archives(self, conda: CondaPrefix, repodata: Repodata) -> ArchiveFinder:
+    def _archives(self, conda: CondaPrefix, folder: Path) -> ArchiveFinder:
+        """What every target's packages are looked for with; indexes are kept in a folder."""
+        sessions = self.authenticated()
         return ArchiveFinder(
             caches=package_caches(conda.path, self.environ),
             store=self.store,
             cache=artifact_cache(),
-            sessions=self.authenticated(),
-            repodata=repodata,
+            sessions=sessions,
+            repodata=Repodata(sessions, folder),
             progress=self.progress,
         )
 

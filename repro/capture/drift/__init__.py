@@ -58,6 +58,8 @@ def drift(
 
 def _conda(interpreter: Interpreter) -> Mapping[str, Record]:
     """The environment's conda packages by name; damaged records are for whoever locks them to refuse."""
+    if interpreter.conda is not None:
+        return interpreter.conda.named
     try:
         return read_prefix(interpreter.prefix).named if is_conda(interpreter.prefix) else {}
     except CaptureError:
