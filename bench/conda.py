@@ -23,10 +23,9 @@ from repro_oci.jobs import Job
 from repro_oci.workers import Crew
 
 from repro.conda.environment import read_prefix
-from repro.conda.records import Record
+from repro.conda.records import Record, package_of
 from repro.cpus import usable_cpus
 from repro.digest import Digest
-from repro.lock import CondaPackage
 from repro.plan import CondaLink
 from tests.conda_channel.environments import make_environment
 from tests.conda_channel.shared import LAPTOP_SPECS, shared_channels
@@ -59,19 +58,7 @@ def main() -> None:
 def _link(record: Record) -> CondaLink:
     sha256 = record.sha256
     assert sha256 is not None
-    package = CondaPackage(
-        name=record.name,
-        version=record.version,
-        build=record.build,
-        target="linux/amd64",
-        channel=record.public_channel,
-        subdir=record.subdir,
-        file=record.archive,
-        url=record.public_url,
-        sha256=sha256,
-        size=record.size or 0,
-        depends=record.depends,
-    )
+    package = package_of(record, "linux/amd64", url=record.public_url, sha256=sha256, size=record.size or 0)
     return CondaLink(package, _SITE)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from repro.conda.meta import record_name
 from repro.plan import BuildPlan, Compile, CondaLink, Layer, Wheel, layout
 from repro.plan.bytecode import module_roots
-from repro.plan.layers import minor_version
+from repro.plan.versions import minor_version
 from repro_docker.compile_modules import PARTS
 from repro_docker.layout import INSTALL, LAID_OUT, wheel_path
 

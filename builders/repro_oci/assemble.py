@@ -23,7 +23,7 @@ from repro.plan import (
     Unpack,
     Wheel,
 )
-from repro.plan.layers import minor_version
+from repro.plan.versions import minor_version
 from repro.transfer.base import base_facts
 from repro_oci.cache import CachedLayer
 from repro_oci.config import MadeLayer, base_layers, image_config, image_manifest

@@ -20,7 +20,7 @@ from repro.plan import BuildPlan, Compile, CondaLink, Content, Layer, Supplies, 
 from repro.plan.bytecode import compiled_sources
 from repro.plan.compile_worker import MOST_SOURCE
 from repro.plan.conda import conda_python
-from repro.plan.layers import minor_version
+from repro.plan.versions import minor_version
 from repro.progress import Task
 from repro_oci.bytecode import Compiler
 from repro_oci.cache import CachedLayer

@@ -28,6 +28,7 @@ from repro.plan import (
     layout,
 )
 from repro.plan.conda import below_scripts, compiles_linked, conda_python
+from repro.plan.versions import minor_version
 
 _SCRIPTS, _WORKER = "known-scripts.toml", "compile_worker.py"
 FORMAT = 1
@@ -60,7 +61,7 @@ def image_key(layers: Iterable[str], base: Digest) -> str:
 def _describe(item: Item, plan: BuildPlan, base: Digest) -> list[object]:
     match item:
         case Wheel():
-            where = [str(item.prefix), str(layout.ENVIRONMENT), _minor(plan)]
+            where = [str(item.prefix), str(layout.ENVIRONMENT), minor_version(plan.python_version)]
             return ["wheel", item.file.sha256.hex, item.file.name, *where, item.requested]
         case Deb(package):
             return ["deb", package.sha256.hex, package.skip_scripts, base.hex, _source("repro.debian", _SCRIPTS)]
@@ -120,10 +121,6 @@ def packed_tar(plan: BuildPlan) -> Content | None:
 def _source(package: str, name: str) -> str:
     """Digest of a file of ours that decides bytes and changes more often than the format."""
     return Digest.of(resources.files(package).joinpath(name).read_bytes()).hex
-
-
-def _minor(plan: BuildPlan) -> str:
-    return ".".join(plan.python_version.split(".")[:2])
 
 
 def _hash(document: object) -> str:

@@ -13,7 +13,7 @@ from repro.oci.sources import SourceImage
 from repro.oci.tree import complete
 from repro.plan import BuildPlan, Deb, Supplies, layout
 from repro.plan.conda import below_scripts
-from repro.plan.layers import minor_version
+from repro.plan.versions import minor_version
 from repro.store import ObjectStore
 from repro_oci.items import contents, item_entries
 from repro_oci.system import system_entries_of

@@ -11,7 +11,7 @@ from repro.oci.image import Image
 from repro.oci.tree import complete
 from repro.plan import BuildPlan, CondaLink, CondaScripts, Content, Deb, Layer, Supplies, Unpack
 from repro.plan.conda import conda_python
-from repro.plan.layers import minor_version
+from repro.plan.versions import minor_version
 from repro.progress import Progress, Silent
 from repro.store import ObjectStore
 from repro.store.cache import cache_directory

@@ -9,6 +9,7 @@ from typing import Any
 from repro.conda.names import ENDINGS, channel_name, channel_url, parse_archive_name, scrubbed, subdir_in
 from repro.digest import Digest
 from repro.errors import UsageError
+from repro.lock import CondaPackage
 
 PYTHON = "python"
 """The package that is the interpreter."""
@@ -95,6 +96,23 @@ class Record:
     def public_channel(self) -> str:
         """The channel's canonical name (`repro.conda.names.channel_name`)."""
         return channel_name(self.url or self.channel)
+
+
+def package_of(record: Record, target: str, *, url: str | None, sha256: Digest, size: int) -> CondaPackage:
+    """What a lock says of an installed package, as far as its record tells; the archive's facts are the caller's."""
+    return CondaPackage(
+        name=record.name,
+        version=record.version,
+        build=record.build,
+        target=target,
+        channel=record.public_channel,
+        subdir=record.subdir,
+        file=record.archive,
+        url=url,
+        sha256=sha256,
+        size=size,
+        depends=record.depends,
+    )
 
 
 class DamagedRecordError(ValueError):

@@ -7,6 +7,7 @@ from repro.conda.blas import blas_variant, concerns_blas
 from repro.differ.model import Change, kind_of
 from repro.differ.state import State
 from repro.lock import CondaPackage, CondaPatch
+from repro.words import count
 
 NOTE = "conda"
 """What the note of each such change begins with."""
@@ -135,7 +136,7 @@ def _paths(was: Iterable[str], now: Iterable[str]) -> tuple[str, ...]:
 def _edited(patches: tuple[CondaPatch, ...]) -> str:
     if not patches:
         return "as published"
-    return f"edited by hand in {len(patches)} {'file' if len(patches) == 1 else 'files'}"
+    return f"edited by hand in {count(len(patches), 'file')}"
 
 
 def _patches(was: tuple[CondaPatch, ...], now: tuple[CondaPatch, ...]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from repro.capture.conda.places import mentions, portable
 from repro.capture.interpreter import platform_of
 from repro.capture.model import Interpreter
 from repro.conda.environment import CondaPrefix
-from repro.conda.records import Record
+from repro.conda.records import Record, package_of
 from repro.digest import Digest
 from repro.lock import CondaPackage, CondaPatch, Lock
 
@@ -77,19 +77,8 @@ def _patch(conda: CondaPrefix, path: str) -> CondaPatch:
 
 
 def _added(record: Record, own: str, *, asked: bool) -> CondaPackage:
-    return CondaPackage(
-        name=record.name,
-        version=record.version,
-        build=record.build,
-        target=own,
-        channel=record.public_channel,
-        subdir=record.subdir,
-        file=record.archive,
-        url=record.public_url,
-        sha256=record.sha256 or _UNTOLD,
-        size=record.size or 0,
-        requested=asked,
-    )
+    sha256, size = record.sha256 or _UNTOLD, record.size or 0
+    return replace(package_of(record, own, url=record.public_url, sha256=sha256, size=size), requested=asked)
 
 
 def _foreign(locked: CondaPackage, conda: CondaPrefix) -> CondaPackage:

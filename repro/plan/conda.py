@@ -22,6 +22,7 @@ from repro.plan.model import (
     Unpack,
     Wheel,
 )
+from repro.plan.versions import minor_version
 
 SCRIPTS = "post-link"
 """Name of the layer with what scripts leave; that of no package's layer."""
@@ -112,14 +113,14 @@ def site_packages(python: CondaPackage) -> str:
 
     Builds without the global interpreter lock (PEP 703) end in `_cp313t`, and have that `t` behind their version.
     """
-    minor = ".".join(python.version.split(".")[:2])
+    minor = minor_version(python.version)
     threads = "t" if python.build.endswith(f"cp{minor.replace('.', '')}t") else ""
     return f"lib/python{minor}{threads}/site-packages"
 
 
 def python_path(python: CondaPackage) -> PurePosixPath:
     """Absolute path of a conda Python's program in the image."""
-    minor = ".".join(python.version.split(".")[:2])
+    minor = minor_version(python.version)
     return layout.ENVIRONMENT / "bin" / f"python{minor}"
 
 

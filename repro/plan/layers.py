@@ -23,6 +23,7 @@ from repro.plan.model import (
     Unpack,
     Wheel,
 )
+from repro.plan.versions import minor_version
 
 LARGE = 3 << 20
 """Packages of at least this many bytes (about 8 MB installed) get a layer of their own, the largest first …"""
@@ -237,8 +238,3 @@ def mounted(files: Iterable[LockedFile]) -> list[LockedFile]:
 def _project_file(file: LockedFile) -> ProjectFile:
     content = Content(file.sha256, file.size, file.path)
     return ProjectFile(content, layout.PROJECT / file.path, 0o755 if file.executable else 0o644)
-
-
-def minor_version(version: str) -> str:
-    """`3.11` of `3.11.7`."""
-    return ".".join(version.split(".")[:2])

@@ -16,6 +16,7 @@ from repro.plan.model import (
     Layer,
 )
 from repro.plan.runner import runner_digest
+from repro.plan.versions import minor_version
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -96,7 +97,7 @@ def _python(lock: Lock, target: str) -> PurePosixPath:
                 where="repro.lock: python.packed.target",
                 fix=f"Choose a base image that has Python {wanted.version} and capture again.",
             )
-        return layout.PYTHON / "bin" / f"python{layers.minor_version(wanted.version)}"
+        return layout.PYTHON / "bin" / f"python{minor_version(wanted.version)}"
     if base.python is None or base.python_path is None:
         raise UsageError(
             f"the base {base.reference} has no Python and none was packed",
@@ -110,7 +111,7 @@ def _python(lock: Lock, target: str) -> PurePosixPath:
 
 def _allow_drift(lock: Lock, supplied: str, supplier: str) -> None:
     wanted = lock.python.version
-    if layers.minor_version(supplied) != layers.minor_version(wanted):
+    if minor_version(supplied) != minor_version(wanted):
         raise UsageError(
             f"{supplier} has Python {supplied}; the laptop had {wanted}",
             where="repro.lock: base.python",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from repro.digest import Digest
-from repro.engines import ImageInfo
+from repro.engines import DockerEngine, ImageInfo
 from repro.lock import (
     Base,
     Baseline,
@@ -24,7 +24,12 @@ from repro.lock import (
     Subject,
     render_body,
 )
+from repro.oci.image import Image
 from repro.plan import Artifacts, BuildPlan, make_plan, runner_digest, runner_sources
+from repro.progress import Silent
+from repro.registry import Registry
+from repro.store import artifact_cache
+from repro.transfer.base import find_base
 
 TARGET = "linux/amd64"
 PINNED = {
@@ -129,3 +134,16 @@ def artifacts(wheels: Iterable[Path] = (), root: Path | None = None, lock: Lock 
     if root is not None and lock is not None:
         found.update({file.sha256: root / file.path for file in lock.files})
     return found
+
+
+def base_of(plan: BuildPlan, engine: DockerEngine) -> Image:
+    """The plan's base, out of an engine."""
+    return find_base(
+        plan.base,
+        plan.target,
+        given=None,
+        cache=artifact_cache(),
+        engine=lambda: engine,
+        registry=Registry(),
+        progress=Silent(),
+    )

@@ -20,9 +20,7 @@ from repro.oci.image import Image
 from repro.oci.write_layout import write_layout
 from repro.plan import Artifacts, BuildPlan, make_plan
 from repro.progress import Silent
-from repro.registry import Registry
-from repro.store import ObjectStore, artifact_cache
-from repro.transfer.base import find_base
+from repro.store import ObjectStore
 from repro.transfer.load import load
 from tests.builders import projects
 from tests.builders.test_equivalence import exported
@@ -94,15 +92,7 @@ def case(
     plan = make_plan(lock, render_body(lock), projects.SOURCES)
     plan = replace(plan, config=replace(plan.config, entrypoint=("/opt/env/bin/python", "-I")))
     files = {**projects.artifacts([*wheels.values(), *found]), edit.sha256: home / "libdemo.conf"}
-    base = find_base(
-        plan.base,
-        plan.target,
-        given=None,
-        cache=artifact_cache(),
-        engine=lambda: engine,
-        registry=Registry(),
-        progress=Silent(),
-    )
+    base = projects.base_of(plan, engine)
     return Case(lock, plan, files, base)
 
 

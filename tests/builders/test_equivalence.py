@@ -16,9 +16,6 @@ from repro.engines.archive import open_archive
 from repro.lock import ImageOptions, render_body
 from repro.plan import BuildPlan, make_plan
 from repro.progress import Silent
-from repro.registry import Registry
-from repro.store import artifact_cache
-from repro.transfer.base import find_base
 from repro.transfer.load import load
 from tests.builders import projects
 from tests.repro_oci.forged import Stock
@@ -63,15 +60,7 @@ def trees(
     }
     tags = [f"repro-test-equal:{name}-{uuid.uuid4().hex[:8]}" for name in ("docker", "oci")]
     DockerBuilder(engine).build(plan, artifacts, tags=tags[:1], progress=Silent())
-    base = find_base(
-        plan.base,
-        plan.target,
-        given=None,
-        cache=artifact_cache(),
-        engine=lambda: engine,
-        registry=Registry(),
-        progress=Silent(),
-    )
+    base = projects.base_of(plan, engine)
     image = OciBuilder(home / "cache").assemble(plan, base, Stock(artifacts), progress=Silent())
     load(engine, image, tags=tags[1:], progress=Silent())
     try:

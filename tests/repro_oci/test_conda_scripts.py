@@ -22,9 +22,7 @@ from repro.oci.streams import open_plain
 from repro.oci.write_layout import write_layout
 from repro.plan import BuildPlan, Content, Layer, Unpack, make_plan
 from repro.progress import Silent
-from repro.registry import Registry
-from repro.store import ObjectStore, artifact_cache
-from repro.transfer.base import find_base
+from repro.store import ObjectStore
 from tests.builders import projects
 from tests.conda.channel_locks import locked
 from tests.conda_channel.archives import write_package
@@ -96,15 +94,7 @@ def shared(
 ) -> tuple[Image, Path]:
     """The base, and a cache where it is unpacked once."""
     plan = projects.plan_of(projects.make_lock(base_image, projects.package(wheels["installer"])))
-    base = find_base(
-        plan.base,
-        plan.target,
-        given=None,
-        cache=artifact_cache(),
-        engine=lambda: engine,
-        registry=Registry(),
-        progress=Silent(),
-    )
+    base = projects.base_of(plan, engine)
     return base, tmp_path_factory.mktemp("scripts-cache")
 
 

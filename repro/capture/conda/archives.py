@@ -20,6 +20,7 @@ from repro.errors import CaptureError, InfrastructureError
 from repro.http import Session
 from repro.progress import Progress
 from repro.store import ObjectStore
+from repro.words import count
 
 _WORKERS = 8
 
@@ -76,7 +77,7 @@ class ArchiveFinder:
         problems = [outcome for outcome in outcomes if isinstance(outcome, str)]
         if problems:
             raise CaptureError(
-                f"{len(problems)} conda {'package' if len(problems) == 1 else 'packages'} can't be had again",
+                f"{count(len(problems), 'conda package')} can't be had again",
                 problems=problems,
                 fix="Do one of these for each, then capture again:\n"
                 "  1. put its archive into a package cache:  a folder that CONDA_PKGS_DIRS names, or ~/.conda/pkgs\n"

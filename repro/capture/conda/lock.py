@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from repro.capture.conda.archives import Archive
 from repro.capture.conda.contents import Contents
 from repro.capture.conda.patches import CondaReview
 from repro.capture.conda.scripts import decided, scripts_of
 from repro.conda.environment import CondaPrefix
-from repro.conda.records import Record
+from repro.conda.records import Record, package_of
 from repro.errors import UsageError
 from repro.lock import CondaPackage
 from repro.lock.conda import Scripts
@@ -58,19 +59,9 @@ def _package(
     scripts: Scripts | None,
 ) -> CondaPackage:
     record = one.record
-    return CondaPackage(
-        name=record.name,
-        version=record.version,
-        build=record.build,
-        target=target,
-        channel=record.public_channel,
-        subdir=record.subdir,
-        file=record.archive,
-        url=archive.url,
-        sha256=archive.sha256,
-        size=archive.size,
+    return replace(
+        package_of(record, target, url=archive.url, sha256=archive.sha256, size=archive.size),
         md5=archive.md5,
-        depends=record.depends,
         requested=record.name in conda.asked,
         without=one.without(),
         patched=review.patched.get(record.name, ()),

@@ -16,6 +16,7 @@ from repro.engines.model import Engine, ImageInfo
 from repro.errors import ReproError
 from repro.lock import Lock
 from repro.plan import layout
+from repro.plan.versions import minor_version
 
 _MOST_BYTES = 256 << 20
 """Environments of larger wheels are not read out of an image only to find a changed file …"""
@@ -32,7 +33,7 @@ def modified_files(lock: Lock, image: ImageInfo, engine: Engine) -> Iterator[str
     conda = sum(one.size for one in lock.conda)
     if conda + sum(file.size for package in lock.packages for file in package.files) > _MOST_BYTES:
         return
-    minor = ".".join(lock.python.version.split(".")[:2])
+    minor = minor_version(lock.python.version)
     site = layout.ENVIRONMENT / "lib" / f"python{minor}" / "site-packages"
     folder = layout.ENVIRONMENT if 0 < conda <= _MOST_CONDA else site
     try:
