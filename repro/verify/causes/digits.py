@@ -10,12 +10,14 @@ from repro.verify.model import Cause
 _LEAST_CUT = 2  # digits: a number that ends in a zero has one less by chance
 _LEAST_SHARE = 1e-3  # of the last digit: 0.5 and 0.5000000001 differ by rounding, not by how they are written
 
+_SEVERAL = 2  # metrics: one that moved may be a short number by chance, such as 17 right ones of 20
+
 
 def fewer_digits(situation: Situation) -> Iterator[Cause]:
     """Metrics one value of which is the other one rounded."""
     sources = {metric.name: metric.source for metric in situation.lock.metrics}
     cut = {one.name: side for one in situation.moved if (side := _cut(one))}
-    everything = len(cut) == len(situation.moved)
+    sure = len(cut) == len(situation.moved) >= _SEVERAL
     for one in situation.moved:
         if one.name in cut:
             side = cut[one.name]
@@ -25,7 +27,7 @@ def fewer_digits(situation: Situation) -> Iterator[Cause]:
                 laptop=str(one.baseline),
                 here=str(one.measured),
                 where=f"{one.name}, {sources.get(one.name, '')}".rstrip(", "),
-                confidence="certain" if everything else "likely",
+                confidence="certain" if sure else "likely",
                 fix="Report the number itself on both sides, not its formatted text; then capture again.",
             )
 

@@ -21,6 +21,7 @@ LOCK = sample_lock()
 OPENBLAS = "libscipy_openblas64_-1a2b3c4d.so"
 DATA = "data/test set ü.csv"
 ROUNDED = sample_lock(metrics=(Metric("auc", 0.76, "metrics.json"),))
+ALL_ROUNDED = sample_lock(metrics=(*ROUNDED.metrics, Metric("loss", 0.13, "metrics.json")))
 CELL = Place(3, "", 2, "cell")
 CODE = {"cell 1": "import os\nfrom datetime import date", "cell 2": "today = date.today()\nn = os.cpu_count()"}
 
@@ -239,6 +240,12 @@ SEEN: Mapping[str, tuple[Situation, str, str, str]] = {
     "another time zone": (set_otherwise(time_zone="UTC +0000, UTC +0000"), "time-zone", "TZ", "likely"),
     "fewer digits": (
         situation(lock=ROUNDED, comparisons=moved(ROUNDED, auc=0.7612345)),
+        "fewer-digits",
+        "auc, metrics.json",
+        "likely",
+    ),
+    "fewer digits of several metrics": (
+        situation(lock=ALL_ROUNDED, comparisons=moved(ALL_ROUNDED, auc=0.7612345, loss=0.1298765)),
         "fewer-digits",
         "auc, metrics.json",
         "certain",
