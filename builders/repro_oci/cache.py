@@ -12,7 +12,7 @@ from pathlib import Path
 
 from repro.digest import Digest
 from repro.errors import InfrastructureError
-from repro.files import atomic_write, disk_errors
+from repro.files import atomic_write, begin_writing, disk_errors
 from repro.lock import PredictedLayer
 from repro.oci.encodings import LayerBlob
 from repro.store import ObjectStore
@@ -113,6 +113,7 @@ class LayerCache:
             try:
                 with os.fdopen(handle, "wb") as stream:
                     blob = write(stream.write)
+                    begin_writing(stream)
                 self._blobs.adopt(Path(name), blob.digest)
             finally:
                 Path(name).unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from repro.build.system import with_plain_layers
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError, UsageError
 from repro.lock import Bytecode, Encoding
+from repro.oci.ahead import hash_ahead
 from repro.oci.image import Image
 from repro.oci.stores import project_images
 from repro.plan import Artifacts, Assembler, Builder, BuildPlan, BuiltImage, Healable
@@ -160,7 +161,9 @@ class _Assembly:
 
     def run(self, prepared: Sequence[Prepared], tags: tuple[str, ...]) -> list[BuiltImage]:
         """Assemble an image for each target and deliver them."""
-        images = [self._image(one) for one in prepared]
+        outputs = self.request.outputs or (self._default_output(),)
+        linking = any(output.kind == "layout" for output in outputs)
+        images = [self._image(one, linking=linking) for one in prepared]
         base = self.project.lock.base
         to = Destination(
             tags=tags,
@@ -169,7 +172,6 @@ class _Assembly:
             base=base.reference if base.source == "registry" else "",
             progress=self.progress,
         )
-        outputs = self.request.outputs or (self._default_output(),)
         proved = {one.plan.target: not self.request.trust if one.predicted else None for one in prepared}
         built = [image for output in outputs for image in self._delivered(images, output, to)]
         return [replace(image, proved=proved[image.platform]) for image in built]
@@ -187,9 +189,11 @@ class _Assembly:
                 ) from error
             raise
 
-    def _image(self, one: Prepared) -> Image:
+    def _image(self, one: Prepared, *, linking: bool) -> Image:
         plan, progress = one.plan, self.progress
         base = _base(plan, self.sources, progress)
+        if linking:
+            base = hash_ahead(base)
         if self.request.twice:
             digest = self.builder.check_reproducible(plan, base, one.supplies, progress=progress)
             progress.note(f"made twice from nothing, both times {digest}")

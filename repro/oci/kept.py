@@ -3,13 +3,12 @@
 import functools
 import io
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError
 from repro.oci.image import Descriptor, Image
-from repro.oci.sources import SourceImage, find_manifest, prefetch, source_image
+from repro.oci.sources import LayerFile, SourceImage, find_manifest, prefetch, source_image
 from repro.oci.streams import Checked, checked
 from repro.store import ObjectStore
 
@@ -129,9 +128,9 @@ def _open(store: ObjectStore, fetch: Bring, layer: Descriptor) -> BinaryIO:
     return io.BufferedReader(_Kept(store, layer), _BLOCK)
 
 
-def _file(store: ObjectStore, layer: Descriptor) -> Path | None:
+def _file(store: ObjectStore, layer: Descriptor) -> LayerFile | None:
     path = store.path(layer.digest)
-    return path if path.is_file() else None
+    return LayerFile(path) if path.is_file() else None
 
 
 class _Kept(Checked):

@@ -28,6 +28,19 @@ def _no_file(_layer: Descriptor) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerFile:
+    """A file of a cache of ours that holds a layer's blob.
+
+    Attributes:
+        path: The file, which may be linked to.
+        hashed: Whether this process, or a helper of it, has just written or read it, and its digest is the blob's.
+    """
+
+    path: Path
+    hashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SourceImage:
     """An image of some source (`repro.oci.image.Image`); see `source_image`.
 
@@ -49,7 +62,7 @@ class SourceImage:
     platform: str
     opener: Callable[[Descriptor], BinaryIO] = field(repr=False)
     bring: Callable[[Sequence[Descriptor]], None] = field(default=_nothing, repr=False)
-    file: Callable[[Descriptor], Path | None] = field(default=_no_file, repr=False)
+    file: Callable[[Descriptor], LayerFile | None] = field(default=_no_file, repr=False)
 
     def open_layer(self, number: int) -> BinaryIO:
         """The blob of a layer, unchecked (see `Image.open_layer`)."""
@@ -59,10 +72,9 @@ class SourceImage:
         """Bring these layers to this machine, several at a time. Raises as `open_layer` does."""
         self.bring([self.layers[number] for number in numbers])
 
-    def layer_file(self, number: int) -> "LayerFile | None":
+    def layer_file(self, number: int) -> LayerFile | None:
         """The file of a cache that holds a layer (`Filed`)."""
-        path = self.file(self.layers[number])
-        return LayerFile(path) if path is not None else None
+        return self.file(self.layers[number])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +105,6 @@ class Prefetching(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LayerFile:
-    """A file of a cache of ours that holds a layer's blob.
-
-    Attributes:
-        path: The file, which may be linked to.
-        hashed: Whether this process, or a helper of it, has just written and hashed it.
-    """
-
-    path: Path
-    hashed: bool = False
-
-
 @runtime_checkable
 class Filed(Protocol):
     """An image of whose layers some are files of a cache of ours, which may be linked to."""
@@ -133,7 +132,7 @@ def source_image(
     opener: Callable[[Descriptor], BinaryIO],
     bring: Callable[[Sequence[Descriptor]], None] = _nothing,
     *,
-    file: Callable[[Descriptor], Path | None] = _no_file,
+    file: Callable[[Descriptor], LayerFile | None] = _no_file,
 ) -> SourceImage:
     """Put an image together from its documents.
 

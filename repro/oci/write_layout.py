@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ LAYOUT = canonical({"imageLayoutVersion": "1.0.0"})
 
 _REFERRING = frozenset({INDEX, DOCKER_INDEX, MANIFEST, DOCKER_MANIFEST})
 _FOLDER_MODE = 0o755
+_READERS = 4
 _Entry = Mapping[str, Any]
 
 
@@ -50,7 +52,7 @@ def write_layout(images: Sequence[Image], directory: Path, *, references: Sequen
     with _opened(directory):
         old = _entries(directory)
         index = _merged(old, new)
-        missing = [blob for blob in what.blobs if not _is_there(directory / blob_path(blob.sha256), blob)]
+        missing = _missing(directory, what.blobs)
         bring(images, {blob.sha256 for blob in missing})
         with _all_or_none(directory, missing):
             atomic_write(directory / INDEX_FILE, _index_bytes(index))
@@ -195,6 +197,13 @@ def _all_or_none(directory: Path, blobs: Iterable[Blob]) -> Iterator[None]:
         for path in added:
             path.unlink(missing_ok=True)
         raise
+
+
+def _missing(directory: Path, blobs: Sequence[Blob]) -> list[Blob]:
+    """The blobs that aren't there yet, in their order; hashing needs no interpreter, so there are several readers."""
+    with ThreadPoolExecutor(_READERS, "layout") as pool:
+        there = pool.map(lambda blob: _is_there(directory / blob_path(blob.sha256), blob), blobs)
+        return [blob for blob, found in zip(blobs, there, strict=True) if not found]
 
 
 def _is_there(path: Path, blob: Blob) -> bool:
