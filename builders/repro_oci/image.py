@@ -68,6 +68,11 @@ class AssembledImage:
         layer = self.own[number - below]
         return LayerFile(layer.path, hashed=layer.made)
 
+    def plain_size(self, number: int) -> int | None:
+        """Bytes of the tar of one of our layers (`repro.oci.sources.Measured`)."""
+        below = len(self.base.layers)
+        return None if number < below else self.own[number - below].blob.tar_size
+
     def prefetch(self, numbers: Iterable[int]) -> None:
         """Have the base bring those of its layers, several at a time (`repro.oci.sources.prefetch`)."""
         prefetch_base(self.base, numbers)

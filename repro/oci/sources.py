@@ -114,6 +114,15 @@ class Filed(Protocol):
         ...
 
 
+@runtime_checkable
+class Measured(Protocol):
+    """An image that knows how long some of its layers are without compression."""
+
+    def plain_size(self, number: int) -> int | None:
+        """Bytes of the tar of layer `number`; None where nobody counted them."""
+        ...
+
+
 def layer_file(image: Image, number: int) -> LayerFile | None:
     """The file of a cache that holds a layer's blob, if there is one."""
     return image.layer_file(number) if isinstance(image, Filed) else None

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 
 from repro.digest import Digest
 from repro.errors import IntegrityError
-from repro.oci.image import DOCKER_LAYER, DOCKER_LAYER_GZIP, LAYER, LAYER_GZIP, LAYER_ZSTD, Image
+from repro.oci.image import DOCKER_LAYER, DOCKER_LAYER_GZIP, LAYER, LAYER_GZIP, LAYER_ZSTD, Descriptor, Image
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -97,16 +97,29 @@ def open_plain(image: Image, number: int) -> BinaryIO:
         InfrastructureError: It can't be had.
     """
     layer, diff_id = image.layers[number], image.diff_ids[number]
-    where = f"layer {number} ({layer.digest})"
+    where = f"{_named(layer, number)}, unpacked"
+    stream = open_unpacked(image, number)
+    if layer.media_type not in _PLAIN:
+        return checked(stream, diff_id, None, where)
+    if layer.digest != diff_id:
+        stream.close()
+        raise IntegrityError(f"it is {layer.digest}, not {diff_id}", where=where, fix=_AGAIN)
+    return stream
+
+
+def open_unpacked(image: Image, number: int) -> BinaryIO:
+    """As `open_plain`, for whoever checks the diff_id: only the blob's digest and size are checked here."""
+    layer = image.layers[number]
+    where = _named(layer, number)
     unpack = _ENCODINGS.get(layer.media_type)
     if unpack is None:
         raise IntegrityError(f"a layer of an unknown kind: {layer.media_type}", where=where)
-    if unpack is _as_it_is and layer.digest != diff_id:
-        raise IntegrityError(f"it is {layer.digest}, not {diff_id}", where=f"{where}, unpacked", fix=_AGAIN)
     blob = checked(image.open_layer(number), layer.digest, layer.size, where)
-    if unpack is _as_it_is:
-        return blob
-    return checked(io.BufferedReader(_Plain(blob, unpack(blob), where), _BLOCK), diff_id, None, f"{where}, unpacked")
+    return blob if layer.media_type in _PLAIN else io.BufferedReader(_Plain(blob, unpack(blob), where), _BLOCK)
+
+
+def _named(layer: Descriptor, number: int) -> str:
+    return f"layer {number} ({layer.digest})"
 
 
 def unpacked(stream: io.BufferedReader) -> io.BufferedIOBase:
@@ -140,6 +153,7 @@ def _as_it_is(blob: io.BufferedReader) -> io.BufferedIOBase:
     return blob
 
 
+_PLAIN = frozenset({LAYER, DOCKER_LAYER})
 _ENCODINGS: dict[str, Callable[[io.BufferedReader], io.BufferedIOBase]] = {
     LAYER: _as_it_is,
     DOCKER_LAYER: _as_it_is,

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from docker.utils import parse_repository_tag
 
 from repro.digest import Digest
-from repro.engines import DockerEngine, ImageInfo
+from repro.engines import DockerEngine, EngineInfo, ImageInfo
 from repro.engines.failures import closing_responses, engine_errors, refused
 from repro.errors import IntegrityError, ReproError
 from repro.oci.image import Image
@@ -18,6 +19,7 @@ from repro.oci.streams import drain, open_plain
 from repro.oci.write_archive import archive
 from repro.oci.write_layout import blob_path
 from repro.progress import Progress, Silent
+from repro.transfer.unpacked import unpacked_image
 
 _CHEAP = 16 << 20
 """Bytes that are sent sooner than an engine is asked whether it has them."""
@@ -69,12 +71,14 @@ def _tagged(engine: DockerEngine, info: ImageInfo, tags: Sequence[str]) -> Image
 
 def _send(engine: DockerEngine, image: Image, tags: Sequence[str], progress: Progress) -> None:
     """Send the archive; as long as the engine names a layer that it needs, again with more layers."""
-    in_docker = engine.info().name == "docker"
-    if not in_docker:
+    info = engine.info()
+    if info.name != "docker":
         _prove(image)
-    first: int | None = _first(engine, image, tags) if in_docker and not _in_containerd(engine) else 0
+    in_parts = info.name == "docker" and not _in_containerd(engine)
+    first: int | None = _first(engine, image, tags) if in_parts else 0
+    sent = unpacked_image(image) if in_parts and _has_pigz(info) else image
     while first is not None:
-        first = _attempt(engine, image, first, progress)
+        first = _attempt(engine, sent, first, progress)
 
 
 def _prove(image: Image) -> None:
@@ -94,6 +98,15 @@ def _in_containerd(engine: DockerEngine) -> bool:
     with engine_errors("describe itself"):
         status = engine.client.api.info().get("DriverStatus") or ()
     return any(_CONTAINERD in str(value) for pair in status for value in pair)
+
+
+def _has_pigz(info: EngineInfo) -> bool:
+    """Whether an engine of this machine has gzip undone by pigz, as Docker does where that is installed.
+
+    pigz starts threads for every member of a gzip file, of which spliced layers have thousands: plain layers are loaded
+    sooner (docs/adr/0006-layers-without-a-compressor.md).
+    """
+    return info.endpoint.startswith("unix:") and shutil.which("unpigz") is not None
 
 
 def _first(engine: DockerEngine, image: Image, tags: Sequence[str]) -> int:

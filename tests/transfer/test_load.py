@@ -1,12 +1,13 @@
 """Images straight into the real engine: what is sent, what is asked, and what is left when it fails."""
 
+import gzip
 import shutil
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -177,6 +178,52 @@ def test_wrong_content_of_a_layer_is_refused_in_our_words(watched: Watched) -> N
 def test_a_layer_that_is_no_tar_is_refused_by_the_engine(watched: Watched) -> None:
     with pytest.raises(InfrastructureError, match="could not load the image"):
         put(watched.engine, forge(b"no tar" * 1000), "x")
+
+
+@dataclass(frozen=True)
+class Measured(Forged):
+    """An image that knows how long its layers after the first are unpacked."""
+
+    def plain_size(self, number: int) -> int | None:
+        return len(gzip.decompress(self.blobs[number])) if number else None
+
+
+@pytest.fixture
+def pigz(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", {"unpigz": "/usr/bin/unpigz"}.get)
+
+
+@pytest.mark.usefixtures("pigz")
+def test_an_engine_with_pigz_gets_plain_layers(watched: Watched) -> None:
+    image = Measured(**vars(forge(ONE, TWO, CODE)))
+    found = put(watched.engine, image, "x")
+    assert (found.id, found.diff_ids) == (image.id, tuple(map(str, image.diff_ids)))
+    assert len(TWO) + len(CODE) < watched.sent[-1] < len(ONE) + len(TWO) + len(CODE)
+
+
+@pytest.mark.usefixtures("pigz")
+def test_an_engine_with_pigz_gets_only_what_it_lacks(watched: Watched) -> None:
+    put(watched.engine, Measured(**vars(forge(ONE, TWO))), "x")
+    longer = Measured(**vars(forge(ONE, TWO, CODE)))
+    assert put(watched.engine, longer, "y").id == longer.id
+    assert longer.opened == [2]
+
+
+@pytest.mark.usefixtures("pigz")
+def test_a_blob_that_was_tampered_with_is_found_when_it_is_unpacked(watched: Watched) -> None:
+    whole = forge(ONE, TWO)
+    image = Measured(**vars(replace(whole, blobs=(whole.blobs[0], gzip.compress(TWO, 1, mtime=1)))))
+    with pytest.raises(IntegrityError, match=whole.layers[1].digest.hex):
+        put(watched.engine, image, "x")
+    assert watched.engine.image(image.id) is None
+
+
+@pytest.mark.usefixtures("pigz")
+def test_wrong_content_is_found_before_an_engine_with_pigz_has_it(watched: Watched) -> None:
+    image = Measured(**vars(forge(ONE, TWO, diff_ids=[Digest.of(ONE), Digest.of(CODE)])))
+    with pytest.raises(IntegrityError, match=Digest.of(CODE).hex):
+        put(watched.engine, image, "x")
+    assert watched.engine.image(image.id) is None
 
 
 def test_a_tampered_blob_never_becomes_an_image(watched: Watched) -> None:
