@@ -110,5 +110,8 @@ def tar(items: Iterable[Item]) -> bytes:
             info = tarfile.TarInfo(item.path)
             info.mode, info.type, info.linkname = item.mode, item.kind, item.target
             info.size = len(item.data) if item.size is None else item.size
-            archive.addfile(info, io.BytesIO(item.data) if item.kind == tarfile.REGTYPE and item.size is None else None)
+            if item.size is None:
+                archive.addfile(info, io.BytesIO(item.data))
+            else:  # a lie, which newer versions of Python refuse to write
+                archive.offset += stream.write(info.tobuf(tarfile.PAX_FORMAT))
     return stream.getvalue()

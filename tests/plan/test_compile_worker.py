@@ -62,8 +62,9 @@ def exact(value: Any) -> Any:
     """A value so that equality tells types, signs of zero, NaN, and every part of code apart."""
     match value:
         case types.CodeType():
-            names = [name for name in dir(value) if name.startswith("co_") and not callable(getattr(value, name))]
-            inner: Any = [(name, exact(getattr(value, name))) for name in names if name != "co_lnotab"]
+            shown = [name for name in dir(value) if name.startswith("co_") and name != "co_lnotab"]
+            values = [(name, getattr(value, name)) for name in shown]
+            inner: Any = [(name, exact(part)) for name, part in values if not callable(part)]
         case tuple():
             inner = [*map(exact, value)]
         case frozenset():

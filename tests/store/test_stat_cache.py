@@ -60,8 +60,9 @@ def test_what_is_unchanged_is_not_read_again(root, monkeypatch):
     filled(root)
     assert cached(root) == {"a.csv", "b.csv"}
     cache = open_stat_cache(root)
-    monkeypatch.setattr(os, "open", None)
-    found = hash_files(names(root), cache=cache)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", None)
+        found = hash_files(names(root), cache=cache)
     assert [one.sha256 for one in found] == [Digest.of(b"1,2"), Digest.of(b"3,4")]
 
 
