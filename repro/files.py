@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from repro.errors import InfrastructureError
+from repro.errors import InfrastructureError, UsageError
 from repro.flock import is_at, lock
 
 _DISK = {
@@ -50,12 +50,13 @@ def atomic_file(path: Path, mode: int = 0o644, *, durable: bool = True) -> Itera
     With `durable` off nothing waits for the disk: for caches, whose readers notice what a power cut damaged.
     On any error, Ctrl-C included, the temporary file is removed and `path` stays as it was. What killed writers of
     `path` left is removed by the next durable one; while a writer lives, it has its temporary file locked.
-    Raises InfrastructureError when the disk refuses.
+    Raises InfrastructureError when the disk refuses, a durable one UsageError where there is a device or a pipe.
     """
     with disk_errors(path):
         with disk_errors(path, PLACE):
             path.parent.mkdir(parents=True, exist_ok=True)
             if durable:
+                _check_replaceable(path)
                 _remove_leftovers(path)
             handle, temporary = _temporary(path)
         with contextlib.ExitStack() as stack:
@@ -87,6 +88,15 @@ def _temporary(path: Path) -> tuple[int, Path]:
         if is_at(handle, Path(name)):
             return handle, Path(name)
         os.close(handle)  # it was taken for a leftover before it was locked
+
+
+def _check_replaceable(path: Path) -> None:
+    """Root could put a file in the place of what `/dev/null` and `/dev/stdout` are, for everyone on the machine."""
+    special = path.exists() and not path.is_file() and not path.is_dir()
+    if special or (path.is_symlink() and path.readlink().is_relative_to("/proc")):
+        raise UsageError(
+            "is a device or a pipe, which no file can take the place of", where=str(path), fix="Name a regular file."
+        )
 
 
 def _remove_leftovers(path: Path) -> None:

@@ -174,11 +174,11 @@ def named_ca(ca_cert: Path | None, environ: Mapping[str, str] = os.environ) -> P
 
 
 def _trust(ca_cert: Path | None, environ: Mapping[str, str]) -> tuple[ssl.SSLContext, str]:
-    name = next((name for name in _CA_VARIABLES if environ.get(name)), None)
     path = named_ca(ca_cert, environ)
     if path is None:
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "the system's trust store"
-    origin = "--ca-cert" if ca_cert else str(name)
+    named = (name for name in _CA_VARIABLES if environ.get(name) and Path(environ[name]) == path)
+    origin = next(named, "--ca-cert")  # callers, too, read the variables
     try:
         return _context(path), f"{path} ({origin})"
     except OSError as error:

@@ -104,7 +104,7 @@ class BuildLog:
             raise InfrastructureError(
                 said[-1],
                 where="the engine",
-                fix='Give the engine more memory, or set bytecode = "none" under [image] in repro.toml.',
+                fix="Give the engine more memory. `repro build --pyc none` compiles nothing.",
                 details=self._tail(),
             )
         if _no_interpreter(message, plan):

@@ -25,6 +25,7 @@ from repro.plan import (
 )
 from repro.plan.versions import minor_version
 from repro.transfer.base import base_facts
+from repro.words import count
 from repro_oci.cache import CachedLayer
 from repro_oci.config import MadeLayer, base_layers, image_config, image_manifest
 from repro_oci.image import AssembledImage
@@ -125,7 +126,9 @@ def _find_and_make(work: _Assembly) -> None:
 
 
 def _make(work: _Assembly, missing: Sequence[Layer]) -> None:
-    _make_plain(work, [layer for layer in missing if not _has(layer, Compile | Deb | CondaScripts)])
+    plain = [layer for layer in missing if not _has(layer, Compile | Deb | CondaScripts)]
+    if plain:
+        _make_plain(work, plain)
     compiled = [layer for layer in missing if _has(layer, Compile)]
     if compiled:
         from repro_oci.compiled import Bytecode  # noqa: PLC0415 - only where modules aren't in the cache
@@ -154,6 +157,7 @@ def _keep(work: _Assembly, layer: Layer, entries: Sequence[Entry]) -> None:
 
 
 def _make_plain(work: _Assembly, layers: Sequence[Layer]) -> None:
+    taken = f", took {len(work.made)} from the cache" if work.made else ""
     total = sum(weight(item) for layer in layers for item in layer.items)
     helpers = min(work.site.workers, len(layers)) - 1 if total > _SMALL else 0
     with Crew(helpers) as crew:  # they start while files are brought and hashed
@@ -163,7 +167,7 @@ def _make_plain(work: _Assembly, layers: Sequence[Layer]) -> None:
         for job, cached in crew.run(jobs, work.site.layers):
             task.advance(job.weight, job.name)
             work.made[job.name] = cached
-    task.finish(f"assembled {len(jobs)} of {len(work.plan.layers)} layers, the others were there")
+    task.finish(f"assembled {count(len(jobs), 'layer')}{taken}")
 
 
 def _job(work: _Assembly, layer: Layer, files: Artifacts) -> Job:

@@ -15,11 +15,11 @@ from repro.plan.bytecode import cache_tag
 from repro.plan.compile_client import WorkerError, Workers
 from repro.plan.compile_worker import NO_MEMORY, REFUSED
 from repro.plan.module_files import bytecode_path
-from repro_oci.image_python import Command
+from repro_oci.image_python import COMPILE_NOTHING, Command
 
 _OOM_KILLED = -9
 """As a process ends that the kernel stops for want of memory."""
-_MORE_MEMORY = 'Give it more memory, or set bytecode = "none" under [image] in repro.toml.'
+_MORE_MEMORY = f"Give it more memory. {COMPILE_NOTHING}"
 
 
 class Compiler:
@@ -104,7 +104,7 @@ def _told(origin: str) -> Iterator[None]:
 def _failure(error: WorkerError, origin: str) -> ReproError:
     where = error.path or origin
     if error.code == REFUSED:
-        return IntegrityError(error.output, where=where, fix='Set bytecode = "none" under [image] in repro.toml.')
+        return IntegrityError(error.output, where=where, fix=COMPILE_NOTHING)
     if error.code == NO_MEMORY:
         return InfrastructureError(f"there is not enough memory to compile {where}", where=origin, fix=_MORE_MEMORY)
     return InfrastructureError(

@@ -32,7 +32,9 @@ _TARGETS = {"linux/amd64": "EM_X86_64", "linux/arm64": "EM_AARCH64"}
 _MOST_LINKS = 40
 _PATIENCE = 60.0  # seconds for an interpreter to start
 _PROBE = "import sys; sys.stdout.write(open('/proc/self/maps').read())"
-_FIX = 'Build on Linux with the image\'s own architecture, or set bytecode = "none" under [image] in repro.toml.'
+COMPILE_NOTHING = '`repro build --pyc none` compiles nothing, as does bytecode = "none" under [image] at capture.'
+"""The way out where modules can't be compiled."""
+_FIX = f"Build on Linux with the image's own architecture. {COMPILE_NOTHING}"
 
 
 class CannotCompileError(InfrastructureError):

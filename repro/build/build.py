@@ -17,7 +17,7 @@ from repro.lock import Bytecode, Encoding
 from repro.oci.ahead import hash_ahead
 from repro.oci.image import Image
 from repro.oci.stores import project_images
-from repro.plan import Artifacts, Assembler, Builder, BuildPlan, BuiltImage, Healable
+from repro.plan import Artifacts, Assembler, BuildPlan, BuiltImage, Healable
 from repro.progress import Progress, Silent
 from repro.transfer.base import find_base
 
@@ -64,15 +64,19 @@ def build(request: BuildRequest, sources: Sources, progress: Progress | None = N
         InfrastructureError: Objects that exist nowhere else are missing; the engine, the network or the disk failed.
     """
     _check_tags(request.tags)
-    check_outputs(request.outputs, request.tags, len(request.targets))
+    targets = sorted(set(request.targets))  # an index has one digest, in whatever order its platforms were named
+    check_outputs(request.outputs, request.tags, len(targets))
     told = progress or Silent()
     builder = find_builder(request.builder)
+    if not isinstance(builder, Assembler):
+        _check_recipe(request)
     project = open_project(request.lock_path, told, request.encoding, request.bytecode)
-    prepared = [prepare(project, target, sources, told) for target in request.targets or (None,)]
+    prepared = [prepare(project, target, sources, told) for target in targets or (None,)]
     tags = request.tags or (default_tag(request.lock_path, Digest.of(project.body)),)
     if isinstance(builder, Assembler):
         return _Assembly(builder, request, project, sources, told).run(prepared, tags)
-    return [_built(builder, request, one, sources=sources, tags=tags, progress=told) for one in prepared]
+    plan, artifacts = _recipe(prepared[0], sources, told)
+    return [builder.build(plan, artifacts, tags=tags, progress=told, no_cache=request.no_cache)]
 
 
 def emit(request: BuildRequest, directory: Path, sources: Sources, progress: Progress | None = None) -> Path:
@@ -84,8 +88,7 @@ def emit(request: BuildRequest, directory: Path, sources: Sources, progress: Pro
     builder = find_builder(request.builder)
     if isinstance(builder, Assembler):
         raise UsageError(f"the builder {request.builder!r} has no recipe to write", where="--builder")
-    if len(request.targets) > 1:
-        raise UsageError("a Dockerfile is for one platform", where="--platform", fix="Name one of them.")
+    _check_recipe(request)
     project = open_project(request.lock_path, told, request.encoding, request.bytecode)
     one = prepare(project, next(iter(request.targets), None), sources, told)
     plan, artifacts = _recipe(one, sources, told)
@@ -99,27 +102,27 @@ def default_tag(lock_path: Path, lock_digest: Digest) -> str:
     return f"{slug or 'project'}:{lock_digest.short}"
 
 
-def _built(
-    builder: Builder,
-    request: BuildRequest,
-    one: Prepared,
-    *,
-    sources: Sources,
-    tags: Sequence[str],
-    progress: Progress,
-) -> BuiltImage:
-    if len(request.targets) > 1:
+def _check_recipe(request: BuildRequest) -> None:
+    """Refuse what only an assembler can do, where an engine builds."""
+    if len(set(request.targets)) > 1:
         raise UsageError(
-            "the Docker builder builds one platform at a time", where="--platform", fix="Name one of them."
+            f"the builder {request.builder!r} builds one platform at a time",
+            where="--platform",
+            fix="Name one of them.",
         )
-    if request.outputs not in ((), (Output("engine"),)) or request.twice:
+    asked = {
+        "--output or --push": request.outputs not in ((), (Output("engine"),)),
+        "--layer-encoding": request.encoding is not None,
+        "--verify-reproducible": request.twice,
+        "--trust-lock": request.trust,
+    }
+    if any(asked.values()):
         raise UsageError(
-            f"the builder {request.builder!r} builds in an engine only",
+            f"the builder {request.builder!r} builds in an engine only, without "
+            f"{', '.join(option for option, given in asked.items() if given)}",
             where="--builder",
-            fix="Leave --builder out: the builder `oci` writes layouts and archives, pushes, and can be compared.",
+            fix="Leave these out, or --builder: the builder `oci` writes layouts and archives, and pushes.",
         )
-    plan, artifacts = _recipe(one, sources, progress)
-    return builder.build(plan, artifacts, tags=tags, progress=progress, no_cache=request.no_cache)
 
 
 def _recipe(one: Prepared, sources: Sources, progress: Progress) -> tuple[BuildPlan, Artifacts]:

@@ -68,8 +68,8 @@ def check_outputs(outputs: Sequence[Output], tags: Sequence[str], platforms: int
     """What can be told before anything is assembled.
 
     Raises:
-        UsageError: A directory where a file has to be written or the other way round, several platforms for an
-            engine, or a push to nowhere.
+        UsageError: Something else than a file where one has to be written, a file where a directory has, several
+            platforms for an engine, or a push to nowhere.
     """
     for output in outputs:
         match output.kind:
@@ -77,8 +77,8 @@ def check_outputs(outputs: Sequence[Output], tags: Sequence[str], platforms: int
                 raise UsageError(_ONE_PLATFORM, where="--platform", fix=_SEVERAL)
             case "registry" if not all(_names_registry(tag) for tag in tags) or not tags:
                 raise UsageError("pushing takes a name that says the registry", where="--push", fix=_TAG)
-            case "archive" if output.path is not None and output.path.is_dir():
-                raise UsageError("is a directory, and an archive is a file", where=str(output.path))
+            case "archive" if output.path is not None and output.path.exists() and not output.path.is_file():
+                raise UsageError("is not a regular file, as an archive is", where=str(output.path))
             case "layout" if output.path is not None and output.path.exists() and not output.path.is_dir():
                 raise UsageError("is a file, and an image layout is a directory", where=str(output.path))
             case _:

@@ -10,7 +10,7 @@ from repro.capture.interpreter import platform_of
 from repro.capture.model import Interpreter
 from repro.digest import Digest
 from repro.engines import Engine, ImageInfo
-from repro.errors import InfrastructureError, UsageError
+from repro.errors import InfrastructureError, ReproError, UsageError
 from repro.lock import Base, BaseSource
 from repro.oci.documents import parse_config
 from repro.oci.kept import keep
@@ -92,7 +92,7 @@ def resolve_base(
     if wanted and is_location(wanted):
         base = _from_location(wanted, (platform, *others), root, cache or artifact_cache(environ))
     elif wanted:
-        base = search.configured(wanted)
+        base = search.configured(wanted, "repro.toml: base.image" if configured else VARIABLE)
     else:
         named = official or (OFFICIAL if interpreter.conda is None else WITHOUT_PYTHON)
         base = search.default(parse_name(named.format(version=interpreter.version)), interpreter.version)
@@ -116,13 +116,18 @@ class _Search:
     registry: Registry
     progress: Progress
 
-    def configured(self, text: str) -> Base:
+    def configured(self, text: str, where: str) -> Base:
+        try:
+            return self._configured(text)
+        except ReproError as error:
+            error.where = error.where or where
+            raise
+
+    def _configured(self, text: str) -> Base:
         local = self.engine.image(text) if self.engine is not None else None
         if _IMAGE_ID.fullmatch(text):
             if local is None:
-                raise UsageError(
-                    f"no engine here has an image {text}", where="repro.toml: base.image", fix="Check the image ID."
-                )
+                raise UsageError(f"no engine here has an image {text}", fix="Check the image ID.")
             return self._local(local, text)
         name = parse_name(text)
         if local is not None and _pulled(local, name) is None:

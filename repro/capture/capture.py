@@ -24,14 +24,7 @@ from repro.capture.model import Interpreter, Kernel
 from repro.capture.modules import locked_modules
 from repro.capture.outputs import Kept, Written, declared_outputs, keep_baseline, stored_outputs
 from repro.capture.predict import Predictor, image_options
-from repro.capture.project import (
-    Project,
-    locked_conda,
-    locked_outputs,
-    locked_packages,
-    open_project,
-    previous_lock,
-)
+from repro.capture.project import Previous, Project, left_over, open_project, previous_lock
 from repro.capture.request import CaptureRequest, CaptureResult
 from repro.capture.review import Review, Tell, nobody, review
 from repro.capture.revision import read_revision
@@ -40,15 +33,13 @@ from repro.capture.startup import with_import_path
 from repro.capture.surroundings import read_environment
 from repro.capture.survey import Installed, Survey, engine_or_none, registry_client
 from repro.capture.tolerances import check_runs
-from repro.capture.variables import variable_warnings
+from repro.capture.variables import secret_warnings, variable_warnings
 from repro.files import atomic_write
 from repro.lock import (
     Baseline,
-    CondaPackage,
     Environment,
     ImageOptions,
     Lock,
-    Package,
     Policy,
     Python,
     lock_body,
@@ -79,21 +70,20 @@ def capture(
     started = time.monotonic()
     project = open_project(request)
     previous = previous_lock(project)
-    kept = Kept(project.output.with_suffix(".baseline"), locked_outputs(previous))
-    locked = (locked_packages(previous), locked_conda(previous))
-    work = _Capture(project, request, progress, environ, *locked, kept, tell)
+    kept = Kept(project.output.with_suffix(".baseline"), previous.compared)
+    work = _Capture(project, request, progress, environ, previous, kept, tell)
     seen = work.see()
     lock = work.predicted(seen)
     data = render_lock(lock)
     written = Written(project.root, lock.outputs, seen.directory)
     keep_baseline(kept, written, lock.compared)
-    if data != previous:
+    if data != previous.data:
         atomic_write(project.output, data)
     return CaptureResult(
         lock=lock,
         lock_bytes=lock_body(data),
         path=project.output,
-        changed=data != previous,
+        changed=data != previous.data,
         warnings=seen.warnings,
         run_directory=seen.directory,
         repeats=seen.repeats,
@@ -110,25 +100,26 @@ class _Capture:
     request: CaptureRequest
     progress: Progress
     environ: Mapping[str, str]
-    previous: Mapping[str, Package]
-    previous_conda: tuple[CondaPackage, ...]
+    previous: Previous
     kept: Kept
     tell: Tell = nobody
 
     def see(self) -> Seen:
         """Take every step, cheap ones and those that need no run first."""
-        survey = Survey(self.project, self.request, self.progress, self.environ, self.previous, self.previous_conda)
+        locked = (self.previous.packages, self.previous.conda)
+        survey = Survey(self.project, self.request, self.progress, self.environ, *locked)
         config = self.project.config
         check_runs(config, self.request.runs if self.request.rerun else 0)
-        environment, warnings = read_environment(self.environ, allowed=config.env, threads=config.threads)
         kernel, interpreter = survey.find_python()
+        environ = {**self.environ, **kernel.activation}
+        environment, warnings = read_environment(environ, allowed=config.env, threads=config.threads)
         reviewed = self._review(kernel, interpreter)
         found = survey.installed(interpreter)
         published = {package.name for package in found.packages if package.origin == "index"}
         published |= {f"conda:{package.name}" for package in found.conda if not package.patched}
         evidence, directory = self._evidence(kernel, interpreter, environment, published, found.python)
         folders = {"root": self.project.root, "workdir": self.project.subject.parent}
-        environment = with_import_path(environment, interpreter, evidence.files, **folders)
+        environment = with_import_path(environment, interpreter, evidence.files, evidence.modules, **folders)
         active = activation(kernel, interpreter, environment)
         environment = active.added_to(environment)
         sources = self._sources(evidence)
@@ -158,7 +149,7 @@ class _Capture:
     ) -> Facts:
         """What follows from the run's evidence."""
         config, root = self.project.config, self.project.root
-        located = locate_files(self.project, evidence.files, found.client.file_sessions)
+        located = locate_files(self.project, evidence.files, found.client.file_sessions, self.previous.files)
         laptop, named = named_root(root, sources, evidence.files)
         chosen = choose_metrics(evidence.metrics, config)
         profiled = profile_data(evidence.files, root, kernel.python, config.profiles)
@@ -179,6 +170,8 @@ class _Capture:
             compared=declared.outputs,
             warnings=(
                 *named,
+                *secret_warnings(root, evidence.files),
+                *left_over(self.previous.outputs, evidence.files),
                 *located.warnings,
                 *evidence.warnings,
                 *profiled.notes,

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from repro.capture.conda.strays import stray_warnings
 from repro.capture.copies import misplaced_imports
+from repro.capture.failures import failure_error
 from repro.capture.inputs import InputReport, collect_inputs
 from repro.capture.machine import machine_of
 from repro.capture.metric_places import lasting_folders, lasting_modules, lasting_outputs, tracker_files
 from repro.capture.model import Interpreter
-from repro.capture.modules import editable_sources, imported_modules
+from repro.capture.modules import beside_packages, editable_sources, imported_modules
 from repro.capture.mounts import mark_mounted, mount_warnings
 from repro.capture.outside import Outside
 from repro.capture.ownership import check_imports
@@ -23,21 +24,18 @@ from repro.capture.static_inputs import static_inputs
 from repro.capture.tracing.file_evidence import FileEvidence
 from repro.capture.tracing.seen import WatchedFiles
 from repro.capture.tracing.watching import run_watched
-from repro.errors import CaptureError, EvaluationError, OutOfMemoryError, TimedOutError
+from repro.errors import CaptureError
 from repro.files import disk_errors
 from repro.lock import LockedFile, Machine
 from repro.progress import Progress, Task
-from repro.runner.documents import Evaluation, Failure, MeasuredMetric, RunRecord
+from repro.runner.documents import Evaluation, MeasuredMetric, RunRecord
 from repro.runner.events import CELL_FINISHED, CELL_STARTED, OUTPUT, Event
 from repro.runner.execute import execute
 from repro.runner.metrics import stored_metrics
 from repro.runner.observed import Observed
-from repro.runner.stops import FULL_DISK
 from repro.runner.trace import Trace
 from repro.store.hashing import hash_files
 from repro.store.stat_cache import open_stat_cache
-
-_LINES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,8 @@ def gather(
         names = ", ".join(report.only_watched)
         progress.note(f"Opened by compiled code, or by another program meanwhile, and locked: {names}")
     strays = stray_warnings(interpreter, trace.reads, scripted=bool(project.config.conda.run_scripts))
-    warnings = (*record.warnings, *report.warnings, *strays)
+    trees = beside_packages(trace, interpreter, project.root)
+    warnings = (*record.warnings, *report.warnings, *strays, *trees)
     modules = lasting_modules(imported_modules(trace, interpreter, library=packed))
     return Evidence(
         record.metrics,
@@ -135,7 +134,7 @@ def gather_stored(project: Project, interpreter: Interpreter, progress: Progress
     """
     collected = stored_metrics(project.notebook, project.root, project.metrics_files)
     if collected.failure is not None:
-        raise failure_error(collected.failure, project.path)
+        raise failure_error(collected.failure, project.path, project.root)
     now = take_snapshot(project.root)
     trace = static_inputs(subject_sources(project), project.root, project.subject.parent)
     report = _inputs(project, FileEvidence(trace, WatchedFiles(), now, now), Outside(interpreter), progress)
@@ -218,40 +217,8 @@ def run_evaluation(
         record = execute(evaluation, root, out, display.show, hooks)
     display.finish("stopped" if record.failure else "")
     if record.failure is not None:
-        raise failure_error(record.failure, evaluation.path)
+        raise failure_error(record.failure, evaluation.path, root)
     return record
-
-
-def failure_error(failure: Failure, subject: str) -> EvaluationError | CaptureError:
-    """The error that a runner's failure is, with the cell quoted."""
-    where = subject if failure.cell is None else f"{subject}, cell {failure.cell}"
-    details = "\n\n".join(part for part in (_tail(failure.source), _tail(failure.traceback)) if part)
-    if failure.kind == "metrics":
-        what = "the metrics can't be taken as they are"
-        return CaptureError(what, where=subject, problems=failure.problems, details=details, fix=_METRICS_CURE)
-    kind, fix = _FAILURES.get(failure.kind, (EvaluationError, None))
-    if failure.kind == "cell" and failure.cell is None:
-        fix = "Make the script run by itself, then capture again; its arguments follow `--`, or [run] args."
-    if failure.message.endswith(FULL_DISK):
-        fix = "Free space on the disk that it writes to, then capture again; TMPDIR names another for temporary files."
-    return kind(failure.message, where=where, problems=failure.problems, details=details, fix=fix)
-
-
-_METRICS_CURE = (
-    "A metric is a number, a truth value or a text, with one value in one run: convert what isn't, and report each "
-    "name from one place (docs/how-to/metrics.md). Then capture again."
-)
-_FAILURES: dict[str, tuple[type[EvaluationError], str | None]] = {
-    "cell": (EvaluationError, "Make it run from top to bottom in a fresh kernel, then capture again."),
-    "memory": (OutOfMemoryError, "Give the evaluation more memory, or let it use less."),
-    "died": (EvaluationError, "Make it run to its end by itself, without repro, then capture again."),
-    "timeout": (TimedOutError, "Raise --timeout or --cell-timeout, or make the evaluation quicker."),
-}
-
-
-def _tail(text: str) -> str:
-    lines = text.rstrip().splitlines()
-    return "\n".join(["…", *lines[-_LINES:]] if len(lines) > _LINES else lines)
 
 
 class _CellDisplay:

@@ -14,6 +14,7 @@ from repro.capture.config import FileRules
 from repro.capture.hashing import HashAll, lock_files, sayable, shown, unsayable
 from repro.capture.listed import listed_warnings, needed_folders
 from repro.capture.outside import NOT_NEEDED, Links, Outside, bring_inside, leaving_link, put_instead
+from repro.capture.passed_over import passed_over
 from repro.capture.roles import matches, role_of
 from repro.capture.snapshot import FileState, Ignored
 from repro.capture.tracing.file_evidence import FileEvidence
@@ -91,11 +92,13 @@ def collect_inputs(
     sorter.warnings |= set(
         listed_warnings(root, evidence.trace.listed, evidence.before, locked=sorter.inputs, outputs=outputs)
     )
+    lost = passed_over(root, sorter.trace_reads.keys() - sorter.trace_writes.keys(), rules.exclude)
+    sorter.warnings |= set(lost.warnings)
     folders = needed_folders(evidence.trace, evidence.before, {*sorter.inputs, *outputs}, sorter.relative)
     return InputReport(
         files=files,
         outputs=tuple(path for path in outputs if sayable(path)),
-        problems=tuple(sorted({*sorter.problems, *problems, *map(unsayable, outputs)} - {""})),
+        problems=tuple(sorted({*sorter.problems, *problems, *lost.problems, *map(unsayable, outputs)} - {""})),
         warnings=(*evidence.watched.warnings, *sorted(sorter.warnings)),
         only_watched=tuple(file.path for file in files if file.path in watched),
         directories=tuple(path for path in folders if sayable(path)),

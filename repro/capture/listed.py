@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from repro.capture.snapshot import Ignored, Snapshot
+from repro.capture.snapshot import CHECKPOINTS, Ignored, Snapshot
 from repro.capture.tracing.file_evidence import Trace
 
 _MOST = 3
@@ -70,6 +70,7 @@ def listed_warnings(
         outputs: Files that the run wrote, relative to the root: the image has their folders.
     """
     folders = _project_folders(root, listed, locked)
+    yield from _checkpoints(root, folders)
     yield from _absent(folders, before, [*locked, *outputs])
     yield from _partial(folders, before, set(locked), set(outputs))
 
@@ -90,6 +91,16 @@ def _absent(folders: Iterable[str], before: Snapshot, there: Collection[str]) ->
         yield (
             f"the run lists {_named(found)}, where the image has no file, because none in there was read: "
             "if it matters what is in there, put it into the image by repro.toml, [files] include"
+        )
+
+
+def _checkpoints(root: Path, folders: Iterable[str]) -> Iterator[str]:
+    """Folders in which Jupyter left one of its own, which loaders of images take for a class."""
+    found = [folder for folder in folders if (root / folder / CHECKPOINTS).is_dir()]
+    if found:
+        yield (
+            f"the run lists {_named(found[:_MOST])}, where Jupyter has left {CHECKPOINTS}, which no image has: "
+            "if the run counts or walks what is in there, delete that folder and capture again"
         )
 
 

@@ -1,28 +1,24 @@
 """Where the files of a capture come from, and runs that failed because a file was never fetched."""
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from repro.capture.project import Project, previous_lock
+from repro.capture.project import Project
 from repro.errors import EvaluationError
 from repro.http import Session
-from repro.lock import LockedFile, parse_lock
+from repro.lock import LockedFile
 from repro.runner.execute import TRACE
 from repro.runner.trace import read_trace
 from repro.sources import Located, find_sources, refuse_pointers
 
 
-def locate_files(project: Project, files: Sequence[LockedFile], sessions: Callable[[], Session]) -> Located:
-    """Give files their sources. Raises as `find_sources`."""
-
-    @functools.cache
-    def previous() -> tuple[LockedFile, ...]:
-        data = previous_lock(project)
-        return () if data is None else parse_lock(data, where=str(project.output)).files
-
-    return find_sources(project.root, files, declared=project.config.sources, sessions=sessions, previous=previous)
+def locate_files(
+    project: Project, files: Sequence[LockedFile], sessions: Callable[[], Session], previous: Sequence[LockedFile]
+) -> Located:
+    """Give files their sources; `previous` are those of the lock that is replaced. Raises as `find_sources`."""
+    declared = project.config.sources
+    return find_sources(project.root, files, declared=declared, sessions=sessions, previous=previous)
 
 
 @contextlib.contextmanager

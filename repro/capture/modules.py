@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from repro.capture.hashing import shown
 from repro.capture.model import Interpreter
 from repro.capture.ownership import owned_files
 from repro.conda.records import PYTHON, Record
@@ -112,6 +113,36 @@ def editable_sources(trace: Trace, interpreter: Interpreter, root: Path) -> tupl
     found = (one for one in places if one.startswith(inside) and one.startswith(project))
     found = (one for one in found if not one.startswith(libraries))  # the environment may lie in the tree
     return tuple(sorted(one.removeprefix(project).replace(os.sep, "/") for one in found))
+
+
+def beside_packages(trace: Trace, interpreter: Interpreter, root: Path) -> tuple[str, ...]:
+    """Warnings about data that a run reads in the source tree of an editable install outside of the project.
+
+    Only what lies with the imported modules can be in the wheel that is made of the tree.
+    """
+    found = []
+    project = _real(root) + os.sep
+    for one in interpreter.distributions:
+        tree = _real(one.source_tree) + os.sep if one.editable and one.source_tree else None
+        if tree is None or tree.startswith(project):
+            continue
+        folders = tuple({os.path.dirname(file) + os.sep for file in map(_real, trace.modules.values())})  # noqa: PTH120
+        with_modules = tuple(folder for folder in folders if folder.startswith(tree))
+        read = sorted(path for path in map(_real, trace.reads) if path.startswith(tree))
+        data = [path for path in read if not path.startswith((*with_modules, project)) and _is_data(path[len(tree) :])]
+        if with_modules and data:
+            found.append(
+                f"{one.name} is imported from its source tree, and the run reads {shown(data[0])} there, which no "
+                "image will have: put it into the package, as its data, or into the project"
+            )
+    return tuple(found)
+
+
+def _is_data(path: str) -> bool:
+    """Whether a file of a source tree is neither code nor what tools keep there."""
+    *folders, name = Path(path).parts
+    tools = any(one.startswith((".", "build")) or one.endswith((".egg-info", ".dist-info")) for one in folders)
+    return not tools and not name.startswith(".") and not name.endswith((_SOURCE, ".pyc", ".so", ".toml", ".cfg"))
 
 
 def _library(files: Collection[str], interpreter: Interpreter) -> Iterator[str]:

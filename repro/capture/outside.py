@@ -9,11 +9,13 @@ from pathlib import Path, PurePosixPath
 import repro
 from repro.capture.config import MARKERS
 from repro.capture.model import Interpreter
+from repro.capture.roles import CONFIG_SUFFIXES
 
 _SYSTEM = (
     *("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/libexec", "/usr/share", "/usr/include"),
     *("/usr/bin", "/usr/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/etc", "/proc", "/sys"),
     *("/var/cache/fontconfig", "/var/lib/dbus", "/System", "/Library", "/private/etc", "/private/var/db"),
+    "/usr/local/share/fonts",
 )
 _SHARED = ("/", "/usr", "/usr/local")  # prefixes that hold more than Python
 _OWN = ("bin", "include", "lib", "lib32", "lib64", "etc/jupyter", "etc/ipython", "share/jupyter")
@@ -66,6 +68,8 @@ class Outside:
 
 NOT_NEEDED = "if the run can do without it, exclude it in repro.toml, [files] exclude"
 """The cure that always holds: no image has an excluded file."""
+_NOT_SETTINGS = {".cache", ".local"}
+"""Hidden folders of the home directory that hold data."""
 _LEAST = 3
 """Parts of the path of a folder that may be a project: `/`, and one folder below it, are none."""
 
@@ -79,10 +83,25 @@ def bring_inside(root: Path, path: str, *, module: bool) -> str:
         module: Whether it was imported.
     """
     above = _common(root, path)
+    settings = None if module else _settings_at_home(path)
+    if settings is not None:
+        return (
+            "no image has settings or logins of a home directory: give what the run needs in its code or in files of "
+            f'the project, and exclude this one in repro.toml, [files] exclude = ["{settings}"]'
+        )
     begins = f"put an empty repro.toml into {above}, where the project begins then, or " if above else ""
     if module:
         return f"{begins}copy it into {root.name}/ and import it from there, or install it as a package"
     return f"{begins}copy it into {root.name}/ and read it there, or, {NOT_NEEDED}"
+
+
+def _settings_at_home(path: str) -> str | None:
+    """How a glob calls a file of settings or logins in the home directory, such as ~/.netrc; None for other files."""
+    home = Path.home()
+    inside = Path(path).relative_to(home) if Path(path).is_relative_to(home) else None
+    if inside is None or inside.parts[0] in _NOT_SETTINGS or not inside.parts[0].startswith("."):
+        return None
+    return f"~/{inside.as_posix()}" if inside.suffix.lower() in {"", *CONFIG_SUFFIXES} else None
 
 
 def _common(root: Path, path: str) -> Path | None:

@@ -1,5 +1,6 @@
 """Whether the modules that a run imported from site-packages are what installed packages brought, and unchanged."""
 
+import csv
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ def check_imports(
         changed = _edited(path, owners[path], interpreter, published)
         if changed is not None:
             edited.setdefault((changed.name, changed.version), []).append(one)
-    lines = [*map(_loose_line, loose.values()), *(_edited_line(*key, found) for key, found in edited.items())]
+    told = (_late_line(found, interpreter) or _loose_line(found) for found in loose.values())
+    lines = [*told, *(_edited_line(*key, found) for key, found in edited.items())]
     return tuple(sorted(lines))
 
 
@@ -228,6 +230,20 @@ def _edited_conda(path: str, owners: Sequence[tuple[Record, InstalledPath]], pub
         return Digest.of_file(Path(path)).hex not in told
     except OSError:
         return False
+
+
+def _late_line(found: list[_Imported], interpreter: Interpreter) -> str | None:
+    """Of files that the run itself installed: their distribution wasn't there when the environment was looked at."""
+    known = {os.path.realpath(one.metadata) for one in (*interpreter.distributions, *interpreter.shadowed)}
+    for metadata in sorted(Path(found[0].site).glob("*.dist-info")):
+        brought = (row[0] for row in csv.reader(text_lines(metadata / "RECORD")) if row)
+        if os.path.realpath(metadata) not in known and found[0].path in brought:
+            name, _, version = metadata.stem.partition("-")
+            return (
+                f"{name} {version} (module {found[0].module}) was installed while the run was under way; take what "
+                "installs it out of the run, and capture again, now that it is there"
+            )
+    return None
 
 
 def _loose_line(found: list[_Imported]) -> str:

@@ -1,7 +1,7 @@
 """What is captured: the subject in its project with its settings, and the lock that is already there."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from repro.capture.metric_places import metric_places
 from repro.capture.notebook import has_code, kernel_name, load_notebook
 from repro.capture.request import CaptureRequest
 from repro.errors import UsageError
-from repro.lock import ComparedOutput, CondaPackage, Package, Subject, parse_lock, read_lock
+from repro.lock import ComparedOutput, CondaPackage, Lock, LockedFile, Package, Subject, parse_lock, read_lock
 
 _MOST_NAMED = 5
 
@@ -119,15 +119,63 @@ def _with_flags(config: Config, request: CaptureRequest) -> Config:
     return replace(config, files=files, **{name: value for name, value in flags.items() if value is not None})
 
 
-def previous_lock(project: Project) -> bytes | None:
-    """The whole file of the lock that this capture will replace, None when there is none.
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The lock that a capture will replace, read once: it may be long.
+
+    Attributes:
+        data: The whole file; None when there is none.
+        lock: What it says.
+    """
+
+    data: bytes | None = None
+    lock: Lock | None = None
+
+    @property
+    def packages(self) -> dict[str, Package]:
+        """Its packages by name."""
+        return {} if self.lock is None else {package.name: package for package in self.lock.packages}
+
+    @property
+    def conda(self) -> tuple[CondaPackage, ...]:
+        """Its conda packages."""
+        return () if self.lock is None else self.lock.conda
+
+    @property
+    def files(self) -> tuple[LockedFile, ...]:
+        """Its files."""
+        return () if self.lock is None else self.lock.files
+
+    @property
+    def outputs(self) -> frozenset[str]:
+        """The files that its run wrote."""
+        return frozenset() if self.lock is None else frozenset(self.lock.outputs)
+
+    @property
+    def compared(self) -> tuple[ComparedOutput, ...]:
+        """The outputs that it holds reruns to."""
+        return () if self.lock is None else self.lock.compared
+
+
+def left_over(outputs: Collection[str], files: Iterable[LockedFile]) -> tuple[str, ...]:
+    """A warning about files that this run read, and that the run of the lock before had written."""
+    found = [file.path for file in files if file.path in outputs]
+    if not found:
+        return ()
+    listed = ", ".join(found[:_MOST_NAMED]) + (", …" if len(found) > _MOST_NAMED else "")
+    cure = "what was fetched is pinned so, but what was computed is not computed again: delete that, and capture again"
+    return (f"the run reads what the run of the lock before this one wrote: {listed}; {cure}",)
+
+
+def previous_lock(project: Project) -> Previous:
+    """The lock that this capture will replace.
 
     Raises:
         IntegrityError: It can't be read; it is never overwritten.
         UsageError: It is the lock of another notebook or script.
     """
     if not project.output.exists():
-        return None
+        return Previous()
     data = read_lock(project.output)
     lock = parse_lock(data, where=str(project.output))
     if lock.subject.path != project.path:
@@ -136,23 +184,7 @@ def previous_lock(project: Project) -> bytes | None:
             where=str(project.output),
             fix="Write to another file with --output, or delete this one if it has had its day.",
         )
-    return data
-
-
-def locked_packages(data: bytes | None) -> dict[str, Package]:
-    """The packages of the lock that was there before, by name."""
-    return {} if data is None else {package.name: package for package in parse_lock(data).packages}
-
-
-def locked_conda(data: bytes | None) -> tuple[CondaPackage, ...]:
-    """The conda packages of the lock that was there before."""
-    return () if data is None else parse_lock(data).conda
-
-
-def locked_outputs(data: bytes | None) -> tuple[ComparedOutput, ...]:
-    """The outputs that the lock that was there before held reruns to."""
-    named = data is not None and b"[[compared-outputs]]" in data
-    return parse_lock(data).compared if data is not None and named else ()
+    return Previous(data, lock)
 
 
 def _others_there(given: Path) -> str:

@@ -14,7 +14,7 @@ _MODEL = {
     *(".joblib", ".pkl", ".pickle", ".dill", ".skops", ".onnx", ".pmml", ".mlmodel", ".tflite", ".pb", ".gguf"),
     *(".pt", ".pth", ".ckpt", ".safetensors", ".keras", ".h5", ".hdf5", ".ubj", ".bst", ".cbm", ".model", ".bin"),
 }
-_CONFIG = {".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf", ".json", ".env", ".properties"}
+CONFIG_SUFFIXES = {".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf", ".json", ".env", ".properties"}
 _DATA_FOLDERS = {"data", "dataset", "datasets"}
 _MODEL_FOLDERS = {"model", "models", "checkpoints", "weights"}
 
@@ -48,7 +48,7 @@ def _by_place(path: PurePosixPath, suffix: str) -> Role:
         return "data"
     if suffix in _MODEL or folders & _MODEL_FOLDERS:
         return "model"
-    return "config" if suffix in _CONFIG or path.name.startswith(".env") else "data"
+    return "config" if suffix in CONFIG_SUFFIXES or path.name.startswith(".env") else "data"
 
 
 def matches(path: str, globs: Iterable[str]) -> bool:

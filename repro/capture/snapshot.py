@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+REPOSITORIES = frozenset({".git", ".hg", ".svn"})
+CHECKPOINTS = ".ipynb_checkpoints"
+"""Jupyter's own folder, beside every file that was edited in it."""
 IGNORED_FOLDERS = frozenset(
     {
-        ".git",
-        ".hg",
-        ".svn",
+        *REPOSITORIES,
+        CHECKPOINTS,
+        "node_modules",
         ".repro",
         "__pycache__",
-        ".ipynb_checkpoints",
-        "node_modules",
         ".mypy_cache",
         ".pytest_cache",
         ".ruff_cache",

@@ -1,43 +1,56 @@
 """What shapes imports as the interpreter starts and no package brings: PYTHONPATH, .pth files."""
 
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from repro.capture.model import Interpreter
+from repro.capture.model import Distribution, Interpreter
 from repro.capture.records import listed, text_lines
 from repro.lock import Environment, LockedFile
 
 _VARIABLE = "PYTHONPATH"
+_MODULES = (".py", ".so", ".pyd")
 _SITES = ("site-packages", "dist-packages")
 _OF_TOOLS = ("__editable__", "_virtualenv.pth", "easy-install.pth", "distutils-precedence.pth", "setuptools.pth")
 """What installers and virtual environments leave without listing it, or list under a metadata of their own."""
 
 
 def with_import_path(
-    environment: Environment, interpreter: Interpreter, files: Iterable[LockedFile], *, root: Path, workdir: Path
+    environment: Environment,
+    interpreter: Interpreter,
+    files: Iterable[LockedFile],
+    modules: Mapping[str, Collection[str]],
+    *,
+    root: Path,
+    workdir: Path,
 ) -> Environment:
-    """The environment with PYTHONPATH set to directories of the project that the laptop has on sys.path.
+    """The environment with PYTHONPATH set to directories of the project that the laptop imports from.
 
-    They are named relative to the working directory, which interpreters resolve as they start, so that the image finds
-    them wherever it lays out the project. Without a locked module in it a directory is left out.
+    That is what it has on sys.path, and where editable installs of the project's own packages lead to: their code finds
+    data beside it by `__file__`, which it would not from within a wheel. The directories are named relative to the
+    working directory, which interpreters resolve as they start, so that the image finds them wherever it lays out the
+    project. Without a locked module in it a directory is left out.
 
     Args:
         environment: What is set in the image; a PYTHONPATH that is carried as it is stays so.
-        interpreter: The captured one. Environments in the project and source trees of editable installs don't count:
-            the image has those as packages.
+        interpreter: The captured one. Environments in the project don't count: the image has those as packages.
         files: What is locked.
+        modules: What the run imported, by package.
         root: Project root, absolute, links resolved.
         workdir: The subject's directory, which is on sys.path anyway.
     """
-    code = [root / file.path for file in files if file.path.endswith(".py")]
+    paths = [file.path for file in files if file.path.endswith(_MODULES)]
+    code = [root / path for path in paths if path.endswith(".py")]
+    own = {folder for one in interpreter.distributions for folder in _lead_to(one, modules, paths, root)}
     entries = [
         entry
         for entry in dict.fromkeys(Path(os.path.realpath(entry)) for entry in interpreter.sys_path)
         if entry.is_relative_to(root) and entry != workdir and any(one.is_relative_to(entry) for one in code)
         if not any(entry.is_relative_to(place) for place in _packaged(interpreter))
     ]
+    entries += sorted(own - {*entries, workdir})
     if not entries or _VARIABLE in environment.variables:
         return environment
     value = ":".join(os.path.relpath(entry, workdir).replace(os.sep, "/") for entry in entries)
@@ -52,6 +65,29 @@ def startup_warnings(interpreter: Interpreter) -> tuple[str, ...]:
         "image; do what it does in the notebook or script, or install it as a package"
         for path in found
     )
+
+
+def _lead_to(
+    one: Distribution, modules: Mapping[str, Collection[str]], paths: Collection[str], root: Path
+) -> Iterator[Path]:
+    """The directory of the project that all imported modules of an editable install come from, if it is one.
+
+    A finder that leads to elsewhere, such as to what was compiled, is not replaced by a directory.
+    """
+    tree = None if one.source_tree is None or not one.editable else Path(os.path.realpath(one.source_tree))
+    if tree is None or not (tree.is_relative_to(root) or root.is_relative_to(tree)):
+        return
+    found = [_top_of(module, paths) for module in modules.get(one.name, ())]
+    if found and len(set(found)) == 1 and found[0] is not None:
+        yield root / found[0]
+
+
+def _top_of(module: str, paths: Collection[str]) -> str | None:
+    """The folder below which a module's file is where its name says, "" for the root itself."""
+    name = re.escape(module.replace(".", "/"))
+    file = re.compile(rf"((?:.*/)?){name}(?:/__init__\.py|\.py|(?:\.[^/]+)?\.(?:so|pyd))")
+    found = [match[1].rstrip("/") for path in paths if (match := file.fullmatch(path))]
+    return found[0] if len(found) == 1 else None
 
 
 def _packaged(interpreter: Interpreter) -> Iterator[Path]:

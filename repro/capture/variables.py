@@ -4,8 +4,10 @@ import ast
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from repro.capture.static_inputs import without_magics
+from repro.lock import LockedFile
 
 _ENV_MAGIC = re.compile(r"^\s*(?:\w+\s*=\s*)?%env\s+(\w+)\s*$", re.MULTILINE)
 _EXPANDED = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
@@ -23,6 +25,10 @@ _TERRAFORM = (
     *("TF_VAR_", "TF_WORKSPACE"),
 )
 """Not TensorFlow's (https://developer.hashicorp.com/terraform/cli/config/environment-variables)."""
+SECRET = re.compile(r"(?i).*(token|secret|passw|passphrase|api_?key|access_?key|private_?key|credential).*")
+"""Names of variables whose values nobody else should see."""
+_SETTING = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*['\"]?[^\s'\"#]", re.MULTILINE)
+_MOST = 1 << 20
 _MOVING_NAMES = {"PYTHONPATH", "PYTHONOPTIMIZE", "LD_LIBRARY_PATH", "LD_PRELOAD"}
 
 
@@ -74,6 +80,27 @@ def variable_warnings(
     on_moving += f"unset them, or {_cure(moving)}"
     warnings = ((read, on_read), (kernel, on_kernel), (moving, on_moving))
     return tuple(text for names, text in warnings if names)
+
+
+def secret_warnings(root: Path, files: Iterable[LockedFile]) -> tuple[str, ...]:
+    """What the author should know of `.env` files that the image will have.
+
+    Args:
+        root: Project root.
+        files: What is locked.
+    """
+    found = []
+    for file in files:
+        if not (file.path.rpartition("/")[2].startswith(".env") or file.path.endswith(".env")) or file.size > _MOST:
+            continue
+        text = (root / file.path).read_text("utf-8", errors="replace")
+        names = [name for name in dict.fromkeys(_SETTING.findall(text)) if SECRET.fullmatch(name)]
+        if names:
+            found.append(
+                f"{file.path} goes into the image with {', '.join(names)}, which whoever has the image can read; take "
+                f'secrets out of it, or keep it out, if the run can do without it, by [files] exclude = ["{file.path}"]'
+            )
+    return tuple(found)
 
 
 def _moves(name: str) -> bool:

@@ -71,7 +71,7 @@ def command(
     sources = Sources(sessions=per_thread(trusted), registry=lambda: Registry(trusted), base=base)
     with Console(settings) as console:
         if emit_dockerfile is not None:
-            recipe = replace(request, builder="docker", outputs=())
+            recipe = replace(request, builder="docker")
             console.show(f"{emit(recipe, emit_dockerfile, sources, console.progress)}\n")
             return
         images = build(request, sources, console.progress)

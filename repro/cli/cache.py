@@ -46,9 +46,9 @@ def command(settings: Settings, *, limit: int | None, everything: bool) -> None:
             removed = clear(directory, shelves=_SHELVES)
         elif limit is not None:
             removed = prune(directory, limit, shelves=_SHELVES)
-        if removed is not None and not settings.json:
-            console.show(removed_text(removed, console.style))
-            return
         units = cache_units(directory, _SHELVES)
+        if removed is not None and not settings.json:
+            console.show(removed_text(removed, sum(unit.size for unit in units), limit or 0, console.style))
+            return
         shown = cache_json(directory, units, removed) if settings.json else cache_text(directory, units, console.style)
         console.show(shown)

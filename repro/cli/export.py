@@ -10,6 +10,7 @@ from repro.cli.console import Console
 from repro.cli.locks import lock_path
 from repro.cli.parameters import PATH, PLATFORM
 from repro.cli.settings import Settings, common
+from repro.errors import UsageError
 from repro.export import Format, conda_explicit, conda_lock, left_out, pylock, requirements
 from repro.files import atomic_write
 from repro.lock import Lock, load_lock
@@ -37,6 +38,8 @@ def command(settings: Settings, kind: Format, file: Path | None, output: Path | 
     A Dockerfile is written by `repro build --emit-dockerfile DIR`.
     """
     with Console(settings) as console:
+        if target and kind in {"pylock", "conda-lock"}:
+            raise UsageError(f"{kind} has every platform of the lock", where="--platform", fix="Leave it out.")
         path = lock_path(file)
         lock, _ = load_lock(path, console.progress)
         chosen = target or lock.targets[0]

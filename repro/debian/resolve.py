@@ -188,8 +188,9 @@ class _Search:
             return _Unmet(
                 f"{wording(clause)}, but {chosen.candidate.name} {chosen.candidate.version} is needed as well"
             )
-        similar = self._index.similar(clause[0].name)
-        hint = f"; there is {', '.join(similar)}" if similar else ""
+        name = clause[0].name
+        there = [f"{name} {one.version}" for one in self._index.named(name)] or self._index.similar(name)
+        hint = f"; there is {', '.join(there)}" if there else ""
         return _Unmet(f"{wording(clause)}, which no archive of the base image offers for {self._architecture}{hint}")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from repro.conda.blas import blas_variant, concerns_blas
-from repro.differ.model import Change, kind_of
+from repro.differ.model import AS_PUBLISHED, Change, kind_of
 from repro.differ.state import State
 from repro.lock import CondaPackage, CondaPatch
 from repro.words import count
@@ -135,7 +135,7 @@ def _paths(was: Iterable[str], now: Iterable[str]) -> tuple[str, ...]:
 
 def _edited(patches: tuple[CondaPatch, ...]) -> str:
     if not patches:
-        return "as published"
+        return AS_PUBLISHED
     return f"edited by hand in {count(len(patches), 'file')}"
 
 

@@ -49,6 +49,10 @@ class Change:
     details: tuple[str, ...] = ()
 
 
+AS_PUBLISHED = "as published"
+"""What is said of a package without edited files."""
+
+
 def kind_of(was: object, now: object) -> Kind:
     """What became of something that the first side has, or doesn't, and the second."""
     return "changed" if was and now else "added" if now else "removed"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from repro.differ.conda import conda_changes, is_direct, moves_sums
-from repro.differ.model import Change, kind_of
+from repro.differ.model import AS_PUBLISHED, Change, kind_of
 from repro.differ.state import PackageFacts, State
 
 _SHOWN = 12
@@ -78,7 +78,7 @@ def _listed(build: frozenset[str]) -> str:
 def _patches(was: PackageFacts, now: PackageFacts, note: str) -> Iterator[Change]:
     if was.patched is None or now.patched is None or was.patched == now.patched:
         return
-    before, after = (_edited(len(one)) if one else "as published" for one in (was.patched, now.patched))
+    before, after = (_edited(len(one)) if one else AS_PUBLISHED for one in (was.patched, now.patched))
     came = [f"edited: {path}" for path in now.patched if path not in was.patched]
     gone = [f"no longer edited: {path}" for path in was.patched if path not in now.patched]
     yield Change(was.name, "changed", "patched", before, after, note=note, details=(*came, *gone))

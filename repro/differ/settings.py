@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from repro.capture.conda.scripts import decided
 from repro.capture.config import DEFAULT_TIMEOUT, Config, MetricPolicy
 from repro.capture.metric_places import is_excluded, locked_places, metric_places
 from repro.capture.mounts import mark_mounted
@@ -15,6 +16,7 @@ from repro.capture.tolerances import DEFAULT, Measures, policy_problems, toleran
 from repro.http import session
 from repro.lock import (
     Base,
+    CondaPackage,
     Environment,
     ImageOptions,
     Lock,
@@ -74,6 +76,7 @@ def settled(lock: Lock, config: Config, root: Path, environ: Mapping[str, str]) 
         python=_python(lock.python, config),
         base=_base(lock.base, config.base),
         system=tuple(_system(lock.system, config)),
+        conda=tuple(_conda(lock.conda, config)),
     )
     return Settled(changed, tuple(_notes(lock, config)), tuple(_faults(lock, config)))
 
@@ -182,6 +185,13 @@ def _system(packages: tuple[SystemPackage, ...], config: Config) -> Iterator[Sys
             yield replace(one, version=asked.get(one.name) or one.version, skip_scripts=skip)
 
 
+def _conda(packages: tuple[CondaPackage, ...], config: Config) -> Iterator[CondaPackage]:
+    """With what is said of scripts; of which nothing is said stay as they are, and are faults."""
+    for one in packages:
+        said = one.scripts and decided(one.name, config.conda.skip_scripts, config.conda.run_scripts)
+        yield replace(one, scripts=said or one.scripts)
+
+
 def _notes(lock: Lock, config: Config) -> Iterator[str]:
     policy, own = lock.policy, "given on capture's command line, or taken out of the settings since"
     if config.timeout == DEFAULT_TIMEOUT != policy.timeout:
@@ -207,6 +217,9 @@ def _faults(lock: Lock, config: Config) -> Iterator[str]:
     names = {metric.name for metric in lock.metrics}
     for name in sorted(config.metric_policies.keys() - names):
         yield f"[metrics.policy.{name}]: the lock has no metric of this name"
+    ruled = {*config.conda.skip_scripts, *config.conda.run_scripts}
+    for name in sorted({one.name for one in lock.conda if one.scripts} - ruled):
+        yield f"[conda]: neither skip-scripts nor run-scripts names {name}, which has a script that runs after linking"
     for metric in lock.metrics:
         policy = config.metric_policies.get(metric.name, MetricPolicy())
         if _lacks_runs(metric, policy):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from repro.capture.conda.activation import stated_variables
 from repro.capture.config import Config, load_config
 from repro.capture.data_profiles import profile_data
 from repro.capture.machine import machine_of
@@ -123,7 +124,7 @@ class _Look:
         if environment is not None:
             found = environment.interpreter
             python = replace(now.python, version=found.version, implementation=found.implementation)
-            now = replace(now, python=python, conda=installed_conda(found, self.own))
+            now = replace(now, python=python, conda=installed_conda(found, ruled.lock))
         if self.options.surroundings:
             now = self._surroundings(now, environment)
         now = replace(now, evidence=replace(now.evidence, profiles=self._profiles(now, environment)))
@@ -148,7 +149,8 @@ class _Look:
         except (UsageError, InfrastructureError) as error:
             if options.python is not None:
                 raise
-            reason = f"what is installed, because {error.what}; name its interpreter with --python"
+            because = "; ".join((error.what, *error.problems)) if isinstance(error, CaptureError) else error.what
+            reason = f"what is installed, because {because}; name its interpreter with --python"
             self.unknown.update(packages=reason, python="")
             return None, None
         return found, installed_packages(found.interpreter, self.own, config, self.root)
@@ -158,8 +160,10 @@ class _Look:
         machine = machine_of(RunRecord(machine=describe_machine()))
         lock = replace(lock, evidence=replace(lock.evidence, machine=machine))
         allowed, threads = self.config.env, self.config.threads
+        conda = None if environment is None else environment.interpreter.conda
+        given = {} if conda is None else stated_variables(conda.path)  # scripts set more, and nothing is run
         try:
-            now, _ = read_environment(self.options.environ, allowed=allowed, threads=threads)
+            now, _ = read_environment({**self.options.environ, **given}, allowed=allowed, threads=threads)
         except CaptureError as error:
             self.unknown["variables"] = f"environment, because {error.what}: {', '.join(error.problems)}"
             return lock
@@ -169,7 +173,8 @@ class _Look:
             kept = {key: value for key, value in lock.environment.variables.items() if key == _IMPORTS}
             return replace(lock, environment=replace(now, variables={**now.variables, **kept}))
         folders = {"root": self.root, "workdir": (self.root / lock.subject.path).parent}
-        return replace(lock, environment=with_import_path(now, environment.interpreter, lock.files, **folders))
+        found = with_import_path(now, environment.interpreter, lock.files, lock.modules, **folders)
+        return replace(lock, environment=found)
 
     def _profiles(self, now: Lock, environment: Environment | None) -> tuple[Profile, ...]:
         """The profiles of the lock, made anew for tables that changed."""

@@ -127,7 +127,11 @@ class Layout:
     def _check_version(self) -> None:
         files = self._files
         if files.size(LAYOUT_FILE) is None or files.size(INDEX_FILE) is None:
-            raise UsageError("not an image layout: it has no oci-layout or no index.json", where=files.where)
+            raise UsageError(
+                f"not an image layout: it has no {LAYOUT_FILE} or no {INDEX_FILE}",
+                where=files.where,
+                fix="Name a layout: oci:DIRECTORY, oci-archive:FILE. What `docker save` wrote is docker-archive:FILE.",
+            )
         where = f"{files.where}: {LAYOUT_FILE}"
         version = parse_object(read_document(files, LAYOUT_FILE), where).get("imageLayoutVersion")
         if not isinstance(version, str) or not version.startswith("1."):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from repro.digest import Digest
-from repro.errors import IntegrityError
+from repro.errors import IntegrityError, ReproError
 from repro.oci.documents import Config, Manifest, parse_config, parse_manifest, parse_object
 from repro.oci.image import CONFIG, DOCKER_CONFIG, DOCKER_MANIFEST, Descriptor, Image
 from repro.oci.layer_facts import LayerFacts, layer_facts
@@ -122,7 +122,7 @@ def validate(image: Image, *, claims: Mapping[str, str] = {}) -> Report:
     return Report((ImageReport(digest, config_digest, config.platform, layers),), tuple(findings))
 
 
-def problems(error: IntegrityError) -> Iterator[Finding]:
+def problems(error: ReproError) -> Iterator[Finding]:
     """An error as problems."""
     for problem in error.problems or ("",):
         yield Finding("problem", error.where or "", f"{error.what}: {problem}" if problem else error.what)

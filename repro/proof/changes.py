@@ -47,7 +47,7 @@ class Change:
             case "removed":
                 return f"{self.name} {self.before} (removed)"
             case "rebuilt":
-                return f"{self.name} {self.before} (another build)"
+                return f"{self.name} {self.before} (the same, with other files)"
             case _:
                 return f"{self.name} {self.before} → {self.after}"
 

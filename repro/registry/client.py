@@ -115,7 +115,7 @@ class Registry:
         """The bytes at a path of a repository, checked. Raises as `resolve` does."""
         headers = _ACCEPT if path.startswith("manifests/") else None
         with self.send("GET", name, path, headers=headers) as response:
-            check_status(response, name)
+            check_status(response, name, None if expected == name.digest else expected)
             with self.errors(response.url):
                 data = _limited(response, name)
         stated = response.headers.get("Docker-Content-Digest")

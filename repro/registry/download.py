@@ -156,7 +156,8 @@ def _read(job: _Job, place: ImageName, blob: Descriptor, found: Partial) -> None
     response = job.registry.send("GET", place, f"blobs/{blob.digest}", headers=headers, pause=job.pause)
     job.opened(response)
     try:
-        if not _goes_on(response, place, found):
+        check_status(response, place, blob.digest)
+        if not _goes_on(response, found):
             _again(job, blob, found)
         with job.registry.errors(response.url):
             for block in response.iter_content(_BLOCK):
@@ -168,7 +169,6 @@ def _read(job: _Job, place: ImageName, blob: Descriptor, found: Partial) -> None
         job.closed(response)
 
 
-def _goes_on(response: requests.Response, place: ImageName, found: Partial) -> bool:
-    """Whether the answer begins where we stopped (RFC 9110, 14.4), and not at the start. Raises as `download`."""
-    check_status(response, place)
+def _goes_on(response: requests.Response, found: Partial) -> bool:
+    """Whether the answer begins where we stopped (RFC 9110, 14.4), and not at the start."""
     return not found.size or response.headers.get("Content-Range", "").startswith(f"bytes {found.size}-")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import requests
 
+from repro.digest import Digest
 from repro.errors import InfrastructureError
 from repro.registry.names import ImageName
 
@@ -14,18 +15,25 @@ class NotFoundError(InfrastructureError):
     """The registry answered: there is no such image, or none for the platform, or not for us."""
 
 
-def check_status(response: requests.Response, name: ImageName) -> None:
+class MissingError(NotFoundError):
+    """The registry answered: there is no such image, or a part of it isn't there."""
+
+
+def check_status(response: requests.Response, name: ImageName, part: Digest | None = None) -> None:
     """Raise an error for an answer that is no success (2xx).
 
+    Args:
+        response: The answer.
+        name: The image.
+        part: What of it was asked for: a layer, a configuration, the manifest for a platform; None for all of it.
+
     Raises:
-        NotFoundError: There is no such thing, or we may not have it.
+        NotFoundError: There is no such thing (MissingError), or we may not have it.
         InfrastructureError: Any other refusal.
     """
     status = response.status_code
     if status == NOT_FOUND:
-        raise NotFoundError(
-            f"there is no image {name}", where=name.registry, fix="Check the name, the tag or the digest."
-        )
+        raise _missing(name, part)
     if status in {UNAUTHORIZED, FORBIDDEN}:
         raise refused(name, anonymous="Authorization" not in response.request.headers)
     if status == TOO_MANY:
@@ -37,6 +45,14 @@ def check_status(response: requests.Response, name: ImageName) -> None:
         raise InfrastructureError(
             f"the registry {name.registry} answered {status} {response.reason or ''}".rstrip(), where=str(name)
         )
+
+
+def _missing(name: ImageName, part: Digest | None) -> MissingError:
+    if part is None:
+        what, fix = f"there is no image {name}", "Check the name, the tag or the digest."
+    else:
+        what, fix = f"the registry lacks {part}, a part of {name}", "Push the image again, or use another one."
+    return MissingError(what, where=name.registry, fix=fix)
 
 
 def refused(name: ImageName, *, anonymous: bool) -> NotFoundError:

@@ -74,17 +74,23 @@ def capture_summary(
         repeat_lines(repeats, style),
         [line for warning in warnings for line in style.wrap(f"warning: {warning}", f"{style.mark('warn')} ", lead=2)],
         finding_summary(findings, style),
-        [f"{done}: {place}, {str(digest)[:_SHORT]}, {human_time(seconds)}", f"{style.arrow} next: repro build"],
+        [f"{done}: {place}, {str(digest)[:_SHORT]}, {human_time(seconds)}", f"{style.arrow} next: {_building(lock)}"],
     ]
     return _joined(sections)
+
+
+def _building(lock: Lock) -> str:
+    """An engine takes the image for one platform."""
+    return "repro build" if len(lock.targets) == 1 else f"repro build --platform {lock.targets[0]}"
 
 
 def build_summary(images: Sequence[tuple[BuiltImage, Sequence[tuple[str, str, int]]]], style: Style) -> str:
     """What was built; with each image its layers: name, comment and bytes as they come in (see `layer_sizes`)."""
     image, layers = images[0]
+    several = len({one.platform for one, _ in images}) > 1
     sections = [
         _layers(layers, style),
-        [line for one, _ in images for line in _built(one, style)],
+        [line for one, _ in images for line in _built(one, style, several=several)],
         [f"{style.arrow} next: {_next(image, style)}"],
     ]
     return _joined(sections)
@@ -96,10 +102,12 @@ def _next(image: BuiltImage, style: Style) -> str:
     return f"docker pull {name}, then repro verify {name}" if pushed else f"repro verify {name}"
 
 
-def _built(image: BuiltImage, style: Style) -> list[str]:
+def _built(image: BuiltImage, style: Style, *, several: bool) -> list[str]:
+    """With its platform where there are several."""
     names = style.text(", ".join(image.tags) or image.id)
     done = f"{style.mark('ok')} {style.paint('built', 'bold', 'green')}"
-    lines = [f"{done}: {names}, {image.id[:_SHORT]}, {human_size(image.size)} in {style.text(image.place)}"]
+    what = f"{names}, {image.platform}" if several else names
+    lines = [f"{done}: {what}, {image.id[:_SHORT]}, {human_size(image.size)} in {style.text(image.place)}"]
     if image.proved:
         lines.append(f"{style.mark('ok')} bit for bit the image that the lock predicts, {str(image.digest)[:_SHORT]}")
     return lines

@@ -2,7 +2,7 @@
 
 import os
 import posixpath
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ class DvcSources:
 def dvc_sources(
     root: Path,
     files: Sequence[LockedFile],
-    previous: Callable[[], Sequence[LockedFile]],
+    previous: Sequence[LockedFile],
     environ: Mapping[str, str] = os.environ,
 ) -> DvcSources:
     """Where DVC's remotes have files.
@@ -33,14 +33,14 @@ def dvc_sources(
     Args:
         root: Project root.
         files: As they are locked.
-        previous: Gives the files of the lock before: what it has with the same sha256 and md5 isn't hashed again.
+        previous: The files of the lock before: what it has with the same sha256 and md5 isn't hashed again.
         environ: Where the user's configuration of DVC is looked for.
     """
     places = _Places(root, environ)
     tracked = [(file, *found) for file in files if (found := places.tracked(file.path)) is not None]
     if not tracked:
         return DvcSources({}, tuple(_warnings(unlisted=sorted(places.unlisted))))
-    known = {(file.path, file.sha256): file.source or "" for file in previous()}
+    known = {(file.path, file.sha256): file.source or "" for file in previous}
     readable = [(file, one, source) for file, one, source in tracked if source is not None]
 
     def same(found: tuple[LockedFile, Tracked, str]) -> bool:

@@ -36,7 +36,7 @@ def find_sources(
     *,
     declared: Mapping[str, str],
     sessions: Callable[[], Session],
-    previous: Callable[[], Sequence[LockedFile]] = tuple,
+    previous: Sequence[LockedFile] = (),
     environ: Mapping[str, str] = os.environ,
 ) -> Located:
     """Give each file its source: what [sources] says, else DVC's remote, Git LFS' server, Hugging Face's hub.
@@ -48,7 +48,7 @@ def find_sources(
         files: As they are locked.
         declared: [sources] of repro.toml.
         sessions: Gives a session, for MLflow's server.
-        previous: Gives the files of the lock that is there, which save hashing by md5 what has not changed.
+        previous: The files of the lock that is there, which save hashing by md5 what has not changed.
         environ: Where the user's configuration of DVC is looked for.
 
     Raises:

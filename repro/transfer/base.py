@@ -26,6 +26,7 @@ _NAME_IT = (
     "Name a layout or an archive that holds it: `repro build --base oci:DIRECTORY`, `oci-archive:FILE` or "
     "`docker-archive:FILE` (docs/how-to/base-images.md)."
 )
+_OR_NAME_IT = f"Or n{_NAME_IT[1:]}"
 
 
 def find_base(
@@ -106,8 +107,7 @@ class _Search:
             raise UsageError(
                 f"{self._what} is not in there",
                 where=given,
-                fix="Name the place that it was captured from, or copy it there by its digest with everything that "
-                "belongs to it (`skopeo copy --all --preserve-digests`).",
+                fix=f"Name the place that it was captured from, or {self._copying}.",
                 details=_listed(images.references()),
             )
         return plain_image(found, self.cache) if self.base.source == "engine" else found
@@ -123,7 +123,7 @@ class _Search:
                 f"{self._what} is not here: {problem}",
                 where=_LOCKED,
                 fix="Bring it from where the lock was captured: `docker save` there, `docker load` here. "
-                f"Or, without an engine: {_NAME_IT[0].lower()}{_NAME_IT[1:]}",
+                f"{_OR_NAME_IT}",
             )
         return saved_image(there, self.base.digest, self.target, store=self.cache, progress=self.progress)
 
@@ -137,7 +137,7 @@ class _Search:
             raise kind(
                 f"{self._what} can't be pulled: {error.what}",
                 where=_LOCKED,
-                fix=f"{error.fix or 'Check the network.'}\nOr name a copy: {_NAME_IT}",
+                fix=f"{error.fix or 'Check the network.'} {_OR_NAME_IT}",
                 details=error.details,
             ) from error
 
@@ -151,6 +151,13 @@ class _Search:
                 f"{self._what} is not in the cache, and no registry has it", where=_LOCKED, fix=_NAME_IT
             )
         return found
+
+    @property
+    def _copying(self) -> str:
+        """How whoever has it makes a copy of the same digest: not every tool copies configurations as they are."""
+        if self.base.source == "engine":
+            return f"save it where the lock was captured: `docker save -o base.tar {self.base.reference}`"
+        return "copy it there by its digest with everything that belongs to it (`skopeo copy --all --preserve-digests`)"
 
     def _other(self, engine: DockerEngine) -> str:
         other = engine.image(self.base.reference)

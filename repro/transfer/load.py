@@ -13,7 +13,7 @@ from repro.digest import Digest
 from repro.engines import DockerEngine, EngineInfo, ImageInfo
 from repro.engines.failures import closing_responses, engine_errors, refused
 from repro.errors import IntegrityError, ReproError
-from repro.oci.image import Image
+from repro.oci.image import LAYER_ZSTD, Image
 from repro.oci.sources import prefetch
 from repro.oci.streams import drain, open_plain
 from repro.oci.write_archive import archive
@@ -26,6 +26,8 @@ _CHEAP = 16 << 20
 _PATIENCE = 10.0
 """Seconds that an interrupted load waits for an engine which has everything and can't be stopped."""
 _WORKERS = 2
+_FIRST_WITH_ZSTD = 23
+"""Docker's version; `docker load` of an older one takes such a layer for a damaged tar."""
 _CONTAINERD = "io.containerd.snapshotter"
 _LOADED = re.compile(r"Loaded image ID: (sha256:[0-9a-f]{64})")
 
@@ -76,7 +78,7 @@ def _send(engine: DockerEngine, image: Image, tags: Sequence[str], progress: Pro
         _prove(image)
     in_parts = info.name == "docker" and not _in_containerd(engine)
     first: int | None = _first(engine, image, tags) if in_parts else 0
-    sent = unpacked_image(image) if in_parts and _has_pigz(info) else image
+    sent = unpacked_image(image) if in_parts and _wants_plain(info, image) else image
     while first is not None:
         first = _attempt(engine, sent, first, progress)
 
@@ -98,6 +100,17 @@ def _in_containerd(engine: DockerEngine) -> bool:
     with engine_errors("describe itself"):
         status = engine.client.api.info().get("DriverStatus") or ()
     return any(_CONTAINERD in str(value) for pair in status for value in pair)
+
+
+def _wants_plain(info: EngineInfo, image: Image) -> bool:
+    """Whether layers are better decompressed here, or have to be."""
+    is_zstd = any(layer.media_type == LAYER_ZSTD for layer in image.layers)
+    return (is_zstd and not _reads_zstd(info)) or _has_pigz(info)
+
+
+def _reads_zstd(info: EngineInfo) -> bool:
+    major = info.version.partition(".")[0]
+    return not major.isdigit() or int(major) >= _FIRST_WITH_ZSTD
 
 
 def _has_pigz(info: EngineInfo) -> bool:

@@ -19,7 +19,7 @@ from repro.oci.tar_files import tar_files
 from repro.oci.validate import Finding, Report, problems, validate
 from repro.oci.validate_layout import compare_lists, validate_docker_archive, validate_layout
 from repro.progress import Progress
-from repro.registry import ImageName, Registry, check_status, parse_name, registry_image
+from repro.registry import ImageName, MissingError, Registry, check_status, parse_name, registry_image
 from repro.store import ObjectStore
 from repro.transfer.saved import saved_image
 
@@ -107,7 +107,7 @@ def _leaf(
             image = registry_image(registry, name, name.digest, platform, store=store, progress=progress)
             prefetch(image)
             found = validate(image, claims=claims)
-    except IntegrityError as error:
+    except (IntegrityError, MissingError) as error:
         return Report(findings=tuple(problems(error)))
     if listed not in {None, platform}:
         found += Report(findings=(Finding("problem", where, f"is listed for {listed}, but is for {platform}"),))

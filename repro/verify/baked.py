@@ -228,9 +228,13 @@ def _compared(predicted: PredictedImage, image: ImageInfo, base: LockedBase | No
         yield _unproved("its configuration is not the predicted one, and the base isn't here to compare with")
     elif ours == wanted and base is not None and below != base.diff_ids:
         yield _error("layers", "the image has other layers below those that the lock predicts than its base")
+    elif ours != wanted and not missing:
+        yield _error(
+            "layers", "the image has layers besides those that the lock predicts, or has them in another order"
+        )
     elif ours != wanted and len(missing) < len(wanted):
         message = "the image has other layers than the lock predicts"
-        yield _error("layers", message, f"changed or missing: {', '.join(missing) or 'none; there are more, or moved'}")
+        yield _error("layers", message, f"changed or missing: {', '.join(missing)}")
     elif ours != wanted:
         yield _unproved("no layer is the one that the lock predicts: another builder made the image")
 

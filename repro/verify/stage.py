@@ -146,9 +146,11 @@ def find_image(engine: Engine, reference: str) -> ImageInfo:
         )
     ours = [tag for image in engine.images_with_label(layout.LABEL_LOCK) for tag in image.tags]
     known = f" Made by repro here: {', '.join(ours[:_MOST_NAMED])}." if ours else ""
-    pull = "" if name == BUBBLEWRAP else f", or pull it (`{name} pull {reference}`)"
+    more = f", or pull it (`{name} pull {reference}`)"
+    if name == BUBBLEWRAP:
+        more = "; where another engine answers, add `-o oci:DIRECTORY` and verify that"
     raise UsageError(
-        "the engine has no such image", where=reference, fix=f"Build it with `repro build -t {reference}`{pull}.{known}"
+        "the engine has no such image", where=reference, fix=f"Build it with `repro build -t {reference}`{more}.{known}"
     )
 
 

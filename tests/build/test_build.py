@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -230,10 +231,24 @@ def test_build_makes_the_image_that_the_lock_describes(
         engine.client.api.remove_image(built.tags[0])
 
 
-def test_the_docker_builder_builds_in_an_engine_only(project: Project, tmp_path: Path) -> None:
-    request = BuildRequest(project.path, builder="docker", outputs=(Output("layout", tmp_path / "out"),))
-    with pytest.raises(UsageError, match="in an engine only"):
+@pytest.mark.parametrize(
+    ("option", "asked"),
+    [
+        ("--output", {"outputs": (Output("layout", Path("out")),)}),
+        ("--push", {"outputs": (Output("registry"),), "tags": ("localhost:1/a:1",)}),
+        ("--layer-encoding", {"encoding": "gzip"}),
+        ("--verify-reproducible", {"twice": True}),
+        ("--trust-lock", {"trust": True}),
+    ],
+)
+def test_the_docker_builder_builds_in_an_engine_only(
+    project: Project, tmp_path: Path, option: str, asked: dict[str, Any]
+) -> None:
+    request = BuildRequest(project.path, builder="docker", **asked)
+    with pytest.raises(UsageError, match=f"in an engine only, .*{option}"):
         build(request, Sources(cache=project.cache))
+    with pytest.raises(UsageError, match=f"in an engine only, .*{option}"):
+        emit(request, tmp_path / "out", Sources(cache=project.cache))
 
 
 def test_the_assembler_has_no_recipe_to_write(project: Project, tmp_path: Path) -> None:

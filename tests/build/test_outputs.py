@@ -1,6 +1,7 @@
 """One build, several destinations and platforms; what was delivered is what the lock says, wherever it is."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,9 +108,24 @@ def test_several_platforms_are_one_index(project: Project) -> None:
     assert images[0].config != images[1].config
 
 
+def test_the_index_is_the_same_however_its_platforms_are_named(project: Project) -> None:
+    orders = (TARGETS, TARGETS[::-1], (*TARGETS, TARGETS[0]))
+    places = [Output("archive", project.home / f"{number}.tar") for number in range(len(orders))]
+    assert len({project.build(place, targets=order)[0] for place, order in zip(places, orders, strict=True)}) == 1
+
+
 def test_an_engine_holds_one_platform_under_a_name(project: Project) -> None:
     with pytest.raises(UsageError, match="an engine holds one platform"):
         project.build(Output("engine"), targets=TARGETS)
+
+
+def test_what_can_not_be_an_archive_is_found_out_first(project: Project) -> None:
+    pipe = project.home / "pipe"
+    os.mkfifo(pipe)
+    for place in (pipe, project.home):
+        with pytest.raises(UsageError, match="not a regular file"):
+            project.build(Output("archive", place))
+    assert pipe.is_fifo()
 
 
 def test_without_an_engine_the_image_goes_to_the_projects_own(project: Project) -> None:

@@ -182,8 +182,9 @@ def test_ways_to_a_base_for_another_platform_lead_there(client: Registry) -> Non
 def test_a_configured_image_that_cannot_be_asked_for(client: Registry) -> None:
     with pytest.raises(InfrastructureError, match="localhost:9"):
         resolve_base(interpreter(), configured="localhost:9/base:1", engine=None, progress=Silent(), registry=client)
-    with pytest.raises(UsageError, match="not an image name"):
+    with pytest.raises(UsageError, match="not an image name") as caught:
         resolve_base(interpreter(), configured="Not A Name", engine=None, progress=Silent(), registry=client)
+    assert caught.value.where == "repro.toml: base.image"
 
 
 def local_base(image: ImageInfo, reference: str) -> Base:
@@ -438,8 +439,9 @@ def test_the_environment_names_a_base_where_the_project_does_not(tmp_path: Path,
     place = {"REPRO_BASE": f"oci:{tmp_path}/bases"}
     assert from_place(tmp_path, client, None, **place).digest == HERE.digest
     assert from_place(tmp_path, client, "oci:others", **place).digest == other.digest
-    with pytest.raises(InfrastructureError, match="localhost:9"):
+    with pytest.raises(InfrastructureError, match="localhost:9") as caught:
         from_place(tmp_path, client, None, REPRO_BASE="localhost:9/base:1")
+    assert caught.value.where == "REPRO_BASE"
 
 
 def test_a_place_without_a_usable_base(tmp_path: Path, client: Registry) -> None:

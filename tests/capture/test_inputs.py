@@ -356,6 +356,32 @@ def test_what_an_editable_install_leaves_in_the_project_never_counts(project: Pr
     assert (report.problems, report.outputs) == ((), ())
 
 
+def test_data_in_folders_that_never_count_is_not_dropped_in_silence(project: Project) -> None:
+    project.write({"data/a.csv": "1", "data/.ipynb_checkpoints/a-checkpoint.csv": "1", "data/a.csv~": "1"})
+    reading = "from pathlib import Path\n[path.read_text() for path in Path('data').rglob('*.csv*')]"
+    report = project.run(reading)
+    assert [problem.partition(" is read, but ")[0] for problem in report.problems] == [
+        "data/.ipynb_checkpoints/a-checkpoint.csv",
+        "data/a.csv~",
+    ]
+    excluded = project.run(reading, FileRules(exclude=(".ipynb_checkpoints", "*~")))
+    assert excluded.problems == ()
+    assert [file.path for file in excluded.files] == ["data/a.csv", "main.py"]
+
+
+def test_a_run_that_reads_its_repository_is_told_that_no_image_has_one(project: Project) -> None:
+    project.write({".git/HEAD": "ref: refs/heads/main"})
+    report = project.run("open('.git/HEAD').read()")
+    assert report.problems == ()
+    assert [warning.split()[3] for warning in report.warnings] == [".git,"]
+
+
+def test_a_folder_of_jupyters_among_listed_ones_is_told(project: Project) -> None:
+    project.write({"data/cats/1.txt": "1", "data/.ipynb_checkpoints/x": "1"})
+    report = project.run("import os\nos.listdir('data')\nopen('data/cats/1.txt').read()")
+    assert [warning.partition(",")[0] for warning in report.warnings] == ["the run lists data/"]
+
+
 def test_warnings_of_the_watcher_are_passed_on(project: Project) -> None:
     project.write({"main.py": ""})
     now = take_snapshot(project.root)

@@ -62,5 +62,5 @@ def test_what_repro_toml_says_is_followed(root: Path) -> None:
     (root / "repro.toml").write_text('[sources]\n"data/" = "s3://bucket/data/"\n')
     project = open_project(CaptureRequest(root / "s.py"))
     file = LockedFile("data/x.csv", "data", Digest.of(b"x"), 1)
-    located = locate_files(project, [file], per_thread(session))
+    located = locate_files(project, [file], per_thread(session), ())
     assert [file.source for file in located.files] == ["s3://bucket/data/x.csv"]

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from repro.capture.model import Distribution, Interpreter
-from repro.capture.modules import editable_sources, imported_modules, locked_modules
+from repro.capture.modules import beside_packages, editable_sources, imported_modules, locked_modules
 from repro.lock.table import Table
 from repro.plan.layers import LIBRARY
 from repro.runner.documents import Evaluation
@@ -134,6 +134,20 @@ def test_source_trees_are_known_by_the_names_of_their_modules(site: Site, tmp_pa
         },
     )
     assert imported_modules(seen, site.interpreter(), library=False) == {"mine": ("mine", "mine.part")}
+
+
+@pytest.mark.parametrize(
+    ("read", "told"), [("assets/z.csv", True), ("src/mine/t.csv", False), ("src/mine.egg-info/PKG-INFO", False)]
+)
+def test_data_of_a_source_tree_outside_of_the_project_is_told(
+    read: str, told: bool, site: Site, tmp_path: Path
+) -> None:
+    tree = tmp_path / "sibling"
+    site.add(Distribution("mine", "1", site.folder, site.folder / "mine-1.dist-info", editable=True, source_tree=tree))
+    seen = trace(site, f"{tree}/{read}", modules={"mine": f"{tree}/src/mine/__init__.py"})
+    warnings = beside_packages(seen, site.interpreter(), tmp_path / "project")
+    assert [f"{tree}/{read}" in warning for warning in warnings] == [True] * told
+    assert beside_packages(seen, site.interpreter(), tree) == ()
 
 
 CELLS = (

@@ -62,6 +62,7 @@ def test_media_shared_memory_and_local_files_are_nobodys(python: Interpreter, pa
         "/usr/share/zoneinfo/UTC",
         "/usr/bin/env",
         "/usr/include/x.h",
+        "/usr/local/share/fonts/Lato.ttf",
         "/etc/passwd",
         "/proc/meminfo",
         "/sys/fs/cgroup/memory.max",
@@ -128,3 +129,19 @@ def test_nobodys_home_becomes_a_project(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_link_to_a_folder_asks_for_the_folder(tmp_path: Path) -> None:
     assert put_instead(str(tmp_path)) == "put the folder itself there"
     assert put_instead(str(tmp_path / "x.csv")) == "put the file itself there"
+
+
+@pytest.mark.parametrize("name", [".netrc", ".aws/credentials", ".keras/keras.json", ".config/dask/dask.yaml"])
+def test_settings_and_logins_are_not_to_be_copied_into_the_project(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    cure = bring_inside(tmp_path / "project", str(tmp_path / name), module=False)
+    assert "copy" not in cure
+    assert cure.endswith(f'exclude = ["~/{name}"]')
+
+
+@pytest.mark.parametrize("name", ["data.json", ".keras/datasets/mnist.npz", ".cache/x/config.json"])
+def test_data_of_the_home_directory_is_to_be_copied(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert "copy it into project/" in bring_inside(tmp_path / "project", str(tmp_path / name), module=False)

@@ -67,6 +67,15 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path / "project")
 
 
+def test_what_the_run_itself_installed_is_told_as_such(site: Site) -> None:
+    site.install("six", {"six.py": ""})
+    known = site.distributions.copy()
+    site.install("tabulate", {"tabulate/__init__.py": ""})
+    site.distributions = known
+    (told,) = site.check("six.py", "tabulate/__init__.py")
+    assert told.startswith("tabulate 1.0 (module __init__) was installed while the run was under way; ")
+
+
 def test_a_real_install_edited_and_added_to(tmp_path: Path) -> None:
     venv = Venv(tmp_path / "venv")
     venv.uv("six")

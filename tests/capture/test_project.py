@@ -7,11 +7,11 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from repro.capture.project import locked_packages, open_project, previous_lock
+from repro.capture.project import Previous, left_over, open_project, previous_lock
 from repro.capture.request import CaptureRequest, CaptureResult
 from repro.digest import Digest
 from repro.errors import IntegrityError, UsageError
-from repro.lock import Subject, lock_body, render_body, render_lock
+from repro.lock import LockedFile, Subject, lock_body, render_body, render_lock
 from tests.lock.samples import full_lock, plain_lock
 
 
@@ -25,10 +25,10 @@ def subject(tmp_path: Path) -> Path:
 
 def test_the_previous_lock_is_the_whole_file(subject: Path) -> None:
     project = open_project(CaptureRequest(subject))
-    assert previous_lock(project) is None
+    assert previous_lock(project) == Previous()
     data = render_lock(replace(full_lock(), subject=Subject("script", "evaluate.py")))
     project.output.write_bytes(data)
-    assert previous_lock(project) == data
+    assert previous_lock(project).data == data
     assert lock_body(data) != data
 
 
@@ -66,8 +66,17 @@ def test_the_digest_of_a_capture_is_that_of_the_body() -> None:
 
 def test_the_packages_of_the_lock_before_are_known_by_name() -> None:
     lock = plain_lock()
-    assert locked_packages(None) == {}
-    assert locked_packages(render_lock(lock)) == {package.name: package for package in lock.packages}
+    assert Previous().packages == {}
+    assert Previous(render_lock(lock), lock).packages == {package.name: package for package in lock.packages}
+
+
+def test_what_an_earlier_run_left_for_this_one_is_told() -> None:
+    lock = replace(full_lock(), outputs=("cache/features.parquet", "metrics.json"))
+    read = [LockedFile(path, "data", Digest.of(b"x"), 1) for path in ("cache/features.parquet", "data/raw.csv")]
+    (warning,) = left_over(Previous(render_lock(lock), lock).outputs, read)
+    assert "cache/features.parquet; " in warning
+    assert "data/raw.csv" not in warning
+    assert left_over(Previous().outputs, read) == ()
 
 
 @pytest.mark.parametrize("cells", [(), ("markdown",), ("blank",)])

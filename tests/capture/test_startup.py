@@ -1,7 +1,9 @@
 """What shapes imports as an interpreter starts: carried into the image, or told."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -24,13 +26,19 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
-def carried(project: Path, pythonpath: str = "", environment: Environment = PLAIN) -> str | None:
+def carried(
+    project: Path,
+    pythonpath: str = "",
+    environment: Environment = PLAIN,
+    modules: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> str | None:
     workdir = project / "notebooks"
     names = ("src/mylib/__init__.py", "tools/helper.py", "empty/data.csv", "notebooks/beside.py")
     files = [LockedFile(name, "code", Digest.of(b""), 0) for name in names]
     env = {"PYTHONPATH": pythonpath, "PYTHONNOUSERSITE": "1"}
     interpreter = probe(project / ".venv" / "bin" / "python", cwd=workdir, env=env)
-    return with_import_path(environment, interpreter, files, root=project, workdir=workdir).variables.get("PYTHONPATH")
+    found = with_import_path(environment, interpreter, files, modules, root=project, workdir=workdir)
+    return found.variables.get("PYTHONPATH")
 
 
 def test_directories_of_the_project_on_pythonpath_are_carried(project: Path, tmp_path: Path) -> None:
@@ -50,11 +58,14 @@ def test_directories_that_a_pth_file_names_are_carried(project: Path) -> None:
     assert carried(project) == "../src"
 
 
-def test_editable_installs_come_as_packages(project: Path) -> None:
+def test_editable_installs_of_the_project_are_imported_from_where_they_lie(project: Path) -> None:
     pyproject = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
     write(project, {"pyproject.toml": f'{pyproject}[project]\nname = "mylib"\nversion = "1"\n'})
     Venv.uv(_Existing(project / ".venv"), "-e", project)
-    assert carried(project) is None
+    assert carried(project, modules={"mylib": ("mylib",)}) == "../src"
+    assert carried(project) is None, "nothing of it was imported"
+    compiled = {"mylib": ("mylib", "mylib.core")}
+    assert carried(project, modules=compiled) is None, "its finder leads to more than that folder"
 
 
 class _Existing(Venv):

@@ -1,8 +1,12 @@
 """Which variables sources read, and which of them the image won't have."""
 
+from pathlib import Path
+
 import pytest
 
-from repro.capture.variables import variable_warnings, variables_read
+from repro.capture.variables import secret_warnings, variable_warnings, variables_read
+from repro.digest import Digest
+from repro.lock import LockedFile
 
 
 @pytest.mark.parametrize(
@@ -77,3 +81,25 @@ def test_inherited_variables_that_move_numbers_or_imports(name: str) -> None:
 @pytest.mark.parametrize("name", ["TF_CLI_CONFIG_FILE", "TF_VAR_region", "TF_LOG"])
 def test_terraforms_variables_move_nothing(name: str) -> None:
     assert variable_warnings([], {name: "1"}, {}, ()) == ()
+
+
+@pytest.mark.parametrize("path", [".env", "conf/.env.local", "conf/dev.env"])
+def test_secrets_in_files_of_variables_are_named_never_told(path: str, tmp_path: Path) -> None:
+    text = "STAGE=dev\nexport HF_TOKEN = 'hf_123'\nDB_PASSWORD=\n# API_KEY=old\nOPENAI_API_KEY=sk-1\n"
+    (tmp_path / path).parent.mkdir(exist_ok=True)
+    (tmp_path / path).write_text(text)
+    (warning,) = secret_warnings(tmp_path, [_locked(path, text)])
+    assert warning.startswith(f"{path} goes into the image with HF_TOKEN, OPENAI_API_KEY, which ")
+    assert "hf_123" not in warning
+    assert "sk-1" not in warning
+
+
+def test_settings_without_secrets_and_other_files_are_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("STAGE=dev\n")
+    (tmp_path / "notes.txt").write_text("API_KEY=1\n")
+    files = [_locked(".env", "STAGE=dev\n"), _locked("notes.txt", "API_KEY=1\n")]
+    assert secret_warnings(tmp_path, files) == ()
+
+
+def _locked(path: str, text: str) -> LockedFile:
+    return LockedFile(path, "config", Digest.of(text.encode()), len(text))

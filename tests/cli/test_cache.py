@@ -18,7 +18,13 @@ def fill(place: Path) -> None:
 
 @pytest.mark.parametrize("option", [("--clear",), ("--prune", "0")])
 @pytest.mark.parametrize("where", PLACES)
-def test_what_is_held_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, option: tuple[str]) -> None:
+def test_what_is_held_stays_and_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    where: str,
+    option: tuple[str],
+) -> None:
     monkeypatch.setenv("REPRO_CACHE_DIR", str(tmp_path))
     shelf = Shelf(tmp_path / where)
     with shelf.hold(Digest.of(b"free"), fill) as free:
@@ -29,3 +35,7 @@ def test_what_is_held_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whe
         assert main(["cache", *option]) == 0
         assert (held / "file").exists()
         assert not free.exists()
+        assert [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines()] == [
+            "removed 100 bytes in 1 piece",
+            "100 bytes stay: in use, or used within the last hour",
+        ]

@@ -1,5 +1,6 @@
 """Conda packages of a lock against an environment's records: of the lock's platforms, and of other laptops."""
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from repro.digest import Digest
 from repro.lock import CondaPackage, CondaPatch, Lock
 from repro.plan import layout
 from repro.progress import Silent
-from tests.conda_channel.environments import activated, make_environment
+from tests.conda_channel.environments import activated, make_environment, pip_install
 from tests.conda_channel.shared import Channels
 from tests.differ import projects
 from tests.differ.samples import contents
@@ -198,7 +199,7 @@ def test_each_difference_of_a_real_environment_has_its_cure(
     assert found["zlib"].cure == 'conda install "zlib=1.3=h_0", or capture again'
     assert "another archive of the same build" in found["libopenblas"].what
     assert found["libopenblas"].cure == "conda install --force-reinstall libopenblas, or capture again"
-    assert found["python"].cure.endswith("or capture again with --allow-patched python")
+    assert found["python"].cure.endswith("capture again, or put the edits back")
     assert set(found) == {"libblas", "libopenblas", "pip", "python", "zlib"}
 
 
@@ -230,6 +231,36 @@ def test_files_that_are_gone_edited_or_a_wheels_by_now_are_told(conda_channel: C
         path.unlink()
     gone = [one for one in known if one.name != "pip"]
     assert changes(replace(lock, conda=tuple(gone)), now()) == []
+
+
+def test_what_pip_put_in_the_place_of_condas_is_told_once_with_a_cure_that_helps(
+    conda_channel: Channels, tmp_path: Path
+) -> None:
+    """conda still has a record of its own, and would do nothing if asked to install it."""
+    prefix = tmp_path / "env"
+    specs = ["python=3.11", "pip", "traitlets"]
+    make_environment(conda_channel.url, specs, prefix, conda_channel.cache)
+    interpreter = with_conda(probe(prefix / "bin/python", cwd=prefix, env=activated(prefix)), Silent())
+    lock = conda_lock(interpreter, *of_records(interpreter))
+    (before,) = (one for one in lock.conda if one.name == "traitlets")
+    pip_install(prefix, "traitlets==5.14.0")
+    (finding,) = findings(tmp_path, lock, prefix)
+    pin = f"traitlets={before.version}={before.build}"
+    assert finding.what == f"{before.version} {before.build} is locked, and pip has put 5.14.0 in its place"
+    assert finding.cure == f'pip uninstall traitlets && conda install --force-reinstall "{pin}", or capture again'
+
+
+def test_what_an_environment_gives_itself_is_no_difference(conda_channel: Channels, tmp_path: Path) -> None:
+    """Threads and time zone, as `conda env config vars set` keeps them, count though nobody activated it."""
+    prefix = tmp_path / "env"
+    make_environment(conda_channel.url, ["python=3.11"], prefix, conda_channel.cache)
+    (prefix / "conda-meta/state").write_text(json.dumps({"env_vars": {"OMP_NUM_THREADS": "3", "TZ": "Asia/Tokyo"}}))
+    interpreter = with_conda(probe(prefix / "bin/python", cwd=prefix, env=activated(prefix)), Silent())
+    lock = conda_lock(interpreter, *of_records(interpreter))
+    projects.write(tmp_path, lock)
+    options = TreeOptions(python=prefix / "bin/python", environ={"PATH": "/bin", "TZ": "UTC", "OMP_NUM_THREADS": "2"})
+    tree = read_tree(tmp_path, lock, Side("tree", "tree", f"sha256:{'b' * 64}"), options, Silent())
+    assert (tree.state.lock.environment.threads, tree.state.lock.environment.timezone) == (3, "Asia/Tokyo")
 
 
 def test_another_kind_of_environment_is_told_once(tmp_path: Path) -> None:

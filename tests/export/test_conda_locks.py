@@ -160,6 +160,8 @@ def test_the_command_writes_both_and_warns_on_standard_error(project: Path, caps
     shown = capsys.readouterr()
     assert shown.out == conda_explicit(LOCK, ARM)
     assert "explicit files have no place for pip's packages" in shown.err
+    assert main(["export", "--format", "conda-lock", "--platform", ARM]) == ExitCode.USAGE
+    assert "every platform" in capsys.readouterr().err
     assert main(["export", "--format", "requirements"]) == ExitCode.OK
     shown = capsys.readouterr()
     assert "six==1.10" in shown.out

@@ -82,6 +82,19 @@ def test_an_impossible_place_is_named(tmp_path: Path, place: str) -> None:
     assert caught.value.where == str(tmp_path / place)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there are no such files")
+def test_a_pipe_is_not_replaced_nor_a_link_to_a_streams_file(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "stdout"
+    os.mkfifo(pipe)
+    link.symlink_to("/proc/self/fd/1")
+    for path in (pipe, link):
+        with pytest.raises(UsageError, match="device or a pipe"):
+            atomic_write(path, b"x")
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", "stdout"}
+
+
 def test_a_digest_reads_and_writes_its_oci_form(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"abc")

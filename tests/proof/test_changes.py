@@ -53,7 +53,7 @@ def test_conda_packages_are_changes_of_their_own_the_blas_first() -> None:
         "conda:numpy 1.26.4 py311h1_0 → 2.0.0 py311h1_0",
         "conda:new 0.1 py311h1_0 (added)",
         "conda:old 1.0 py311h1_0 (removed)",
-        "conda:zlib 1.3 h_0 (another build)",
+        "conda:zlib 1.3 h_0 (the same, with other files)",
     ]
 
 
@@ -80,7 +80,7 @@ def test_other_bytes_under_the_same_version_are_a_change() -> None:
     rebuilt = package("six", "1.16.0")
     rebuilt = replace(rebuilt, files=(replace(rebuilt.files[0], sha256=digest("rebuilt")),))
     found = changes_between(lock_of(package("six", "1.16.0")), lock_of(rebuilt), TARGET)
-    assert [str(change) for change in found] == ["six 1.16.0 (another build)"]
+    assert [str(change) for change in found] == ["six 1.16.0 (the same, with other files)"]
 
 
 def test_another_python_or_base_is_one_change_more() -> None:

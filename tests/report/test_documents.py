@@ -10,7 +10,7 @@ import pytest
 from repro.capture.request import CaptureResult
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError, UsageError
-from repro.lock import Gates, ImageOptions, parse_lock, render_body, render_lock
+from repro.lock import Gates, ImageOptions, Lock, parse_lock, render_body, render_lock
 from repro.plan import BuiltImage, make_plan
 from repro.report.doctor import Check, doctor_text
 from repro.report.dossier import Dossier
@@ -176,10 +176,13 @@ def test_a_lock_without_the_rest_says_how_much_gets_compiled() -> None:
 
 
 def test_a_capture_says_whether_it_changed_anything() -> None:
-    def text(*, changed: bool) -> str:
+    def text(*, changed: bool, lock: Lock = LOCK) -> str:
         path = Path("repro.lock")
-        return capture_summary(LOCK, DIGEST, path, changed=changed, warnings=["w 1"], seconds=3, style=Style(80))
+        return capture_summary(lock, DIGEST, path, changed=changed, warnings=["w 1"], seconds=3, style=Style(80))
 
+    two = replace(LOCK, targets=("linux/amd64", "linux/arm64"))
+    assert text(changed=True).endswith("next: repro build\n")
+    assert text(changed=True, lock=two).endswith("next: repro build --platform linux/amd64\n")
     assert "repro.lock written" in text(changed=True)
     assert "repro.lock unchanged" in text(changed=False)
     assert "warning: w 1" in text(changed=False)
@@ -206,6 +209,13 @@ def test_a_build_shows_its_layers() -> None:
     assert f"repro verify {NAME}" in text
     assert max(map(len, text.splitlines())) <= 80
     assert "predicts" not in text
+    assert "linux/" not in text
+
+
+def test_a_build_for_several_platforms_says_which_is_which() -> None:
+    images = [(replace(BUILT, platform=platform), []) for platform in ("linux/amd64", "linux/arm64")]
+    built = [line for line in build_summary(images, Style(80)).splitlines() if "built" in line]
+    assert [line.split(", ")[1] for line in built] == ["linux/amd64", "linux/arm64"]
 
 
 @pytest.mark.parametrize(

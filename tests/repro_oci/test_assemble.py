@@ -15,12 +15,28 @@ from repro.lock import ImageOptions, PredictedImage, render_body
 from repro.oci.image import Image
 from repro.oci.streams import open_plain
 from repro.plan import BuildPlan, make_plan
-from repro.progress import Silent
+from repro.progress import Silent, Task
 from tests.builders import projects
 from tests.repro_oci import forged
 
 FILES = {"evaluate.py": b"print(1)\n", "data/x.csv": b"a,b\n1,2\n", "run.sh": b"#!/bin/sh\n"}
 NUMPY, SIX = "numpy", "six"
+
+
+class Told(Silent):
+    """Keeps what it is told at the end of each task."""
+
+    def __init__(self) -> None:
+        self.summaries: list[str] = []
+
+    def start(self, title: str, total: float | None = None, unit: str = "items") -> Task:  # noqa: ARG002 - as in Progress
+        return self
+
+    def advance(self, amount: float = 1, detail: str = "") -> None:
+        """As in Task."""
+
+    def finish(self, summary: str = "") -> None:
+        self.summaries.append(summary)
 
 
 class Project:
@@ -48,9 +64,15 @@ class Project:
     def plan(self) -> BuildPlan:
         return make_plan(self.lock, render_body(self.lock), projects.SOURCES)
 
+    def change(self, code: bytes) -> None:
+        projects.write_files(self.root, {"evaluate.py": code})
+        files = (file if file.path != "evaluate.py" else projects.locked(file.path, code) for file in self.lock.files)
+        self.lock = replace(self.lock, files=tuple(files))
+        self.stock = forged.Stock({**self.stock.files, Digest.of(code): self.root / "evaluate.py"})
+
     def make(self, *, cache: Path | None = None, workers: int = 1, **options: object) -> Image:
         builder = OciBuilder(cache or self.cache, workers)
-        return builder.assemble(self.plan, self.base, self.stock, progress=Silent(), **options)  # type: ignore[arg-type]
+        return builder.assemble(self.plan, self.base, self.stock, **{"progress": Silent(), **options})  # type: ignore[arg-type]
 
     def predict(self) -> PredictedImage:
         return OciBuilder(self.cache, 1).predict(self.plan, self.base, self.stock, progress=Silent())
@@ -109,16 +131,23 @@ def test_a_second_build_asks_for_nothing(project: Project) -> None:
 def test_a_changed_file_makes_its_layer_and_the_metadata_anew(project: Project) -> None:
     before = project.make().diff_ids
     changed = b"print(2)\n"
-    projects.write_files(project.root, {"evaluate.py": changed})
-    files = tuple(f if f.path != "evaluate.py" else projects.locked("evaluate.py", changed) for f in project.lock.files)
-    project.lock = replace(project.lock, files=files)
-    project.stock = forged.Stock({**project.stock.files, Digest.of(changed): project.root / "evaluate.py"})
+    project.change(changed)
     after = project.make().diff_ids
     names = [layer.name for layer in project.plan.layers]
     assert [names[at - 1] for at in range(1, len(after)) if before[at] != after[at]] == ["code", "metadata"]
     assert Digest.of(changed) in project.stock.asked
     assert projects.package  # the wheels were not asked for again
     assert not {file.sha256 for package in project.lock.packages for file in package.files} & set(project.stock.asked)
+
+
+def test_what_was_made_and_what_was_there_is_told_apart(project: Project) -> None:
+    told = Told()
+    project.make(progress=told)
+    project.make(progress=told)
+    project.change(b"print(2)\n")
+    project.make(progress=told)
+    layers = len(project.plan.layers)
+    assert told.summaries == [f"assembled {layers} layers", f"assembled 2 layers, took {layers - 2} from the cache"]
 
 
 def test_no_cache_makes_everything_again(project: Project) -> None:

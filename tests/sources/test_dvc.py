@@ -207,7 +207,7 @@ def test_what_was_compared_once_is_not_hashed_again(root: Path) -> None:
     file = track_csv(root, remote("s3://bucket/p"))
     before = locked(file.path, CSV, f"s3://bucket/p/files/md5/{MD5[:2]}/{MD5[2:]}")
     (root / file.path).unlink()  # hashing it would fail
-    found = find_sources(root, [file], declared={}, sessions=SESSIONS, previous=lambda: [before], environ=plain(root))
+    found = find_sources(root, [file], declared={}, sessions=SESSIONS, previous=[before], environ=plain(root))
     assert found.files[0].source == before.source
 
 

@@ -128,8 +128,9 @@ def test_a_base_that_an_engine_has_is_the_same_from_every_archive(tmp_path: Path
     (tmp_path / "saved.tar").write_bytes(tar(docker_files({"base:1": PLAIN})))
     for given in (*forms.values(), f"docker-archive:{tmp_path}/saved.tar", str(tmp_path / "saved.tar")):
         assert same(find(locked(Digest.of(IMAGE.config), "engine", "base:1"), store, given=given), PLAIN)
-    with pytest.raises(UsageError, match="is not in there"):
+    with pytest.raises(UsageError, match="is not in there") as caught:
         find(locked(Digest.of(ARM.config), "engine"), store, given=f"docker-archive:{tmp_path}/saved.tar")
+    assert "docker save" in str(caught.value.fix)
 
 
 def test_a_changed_layer_in_a_named_place_is_found_out(tmp_path: Path, store: ObjectStore) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -16,10 +17,15 @@ import pytest
 from repro.digest import Digest
 from repro.engines import DockerEngine, ImageInfo, find_docker
 from repro.errors import InfrastructureError, IntegrityError
-from repro.oci.image import LAYER, Descriptor
+from repro.oci.image import LAYER, LAYER_ZSTD, Descriptor
 from repro.progress import Silent
-from repro.transfer.load import load
+from repro.transfer.load import _wants_plain, load
 from tests.oci.forged import Forged, changed, forge, layer
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 pytestmark = pytest.mark.engine
 
@@ -188,6 +194,18 @@ class Measured(Forged):
         return len(gzip.decompress(self.blobs[number])) if number else None
 
 
+class Zstd(Measured):
+    """The same of one with zstd."""
+
+    def plain_size(self, number: int) -> int | None:
+        return len(zstd.decompress(self.blobs[number])) if number else None
+
+
+@pytest.fixture
+def no_pigz(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+
+
 @pytest.fixture
 def pigz(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", {"unpigz": "/usr/bin/unpigz"}.get)
@@ -224,6 +242,26 @@ def test_wrong_content_is_found_before_an_engine_with_pigz_has_it(watched: Watch
     with pytest.raises(IntegrityError, match=Digest.of(CODE).hex):
         put(watched.engine, image, "x")
     assert watched.engine.image(image.id) is None
+
+
+@pytest.mark.usefixtures("no_pigz")
+@pytest.mark.parametrize(("version", "plain"), [("20.10.24+dfsg1", True), ("23.0.1", False), ("dev", False)])
+def test_an_engine_that_does_not_read_zstd_gets_plain_layers(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, version: str, plain: bool
+) -> None:
+    info = replace(watched.engine.info(), version=version)
+    whole = forge(TWO)
+    image = Measured(**vars(replace(whole, layers=(replace(whole.layers[0], media_type=LAYER_ZSTD),))))
+    assert _wants_plain(info, image) is plain
+    assert _wants_plain(info, whole) is False
+
+
+def test_a_zstd_image_is_loaded_by_any_engine(watched: Watched) -> None:
+    packed = zstd.compress(TWO)
+    whole = forge(ONE, TWO)
+    layers = (whole.layers[0], Descriptor(LAYER_ZSTD, Digest.of(packed), len(packed)))
+    image = Zstd(**vars(changed(replace(whole, layers=layers, blobs=(whole.blobs[0], packed)))))
+    assert put(watched.engine, image, "x").diff_ids == tuple(map(str, whole.diff_ids))
 
 
 def test_a_tampered_blob_never_becomes_an_image(watched: Watched) -> None:

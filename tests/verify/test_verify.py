@@ -680,6 +680,15 @@ def test_an_image_that_an_engine_has_not_loaded_is_run_from_where_it_is_by_anoth
     assert "docker pull" not in str(caught.value.fix)
 
 
+def test_bubblewrap_says_where_it_finds_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = engine_of(sample_lock())
+    monkeypatch.setattr("tests.verify.samples.INFO", replace(engine.info(), name="bubblewrap"))
+    with pytest.raises(UsageError, match="no such image") as caught:
+        verify("nope:1", lock=None, engine=engine, timeout=None, memory=None, project=None, progress=Silent())
+    assert "-o oci:DIRECTORY" in str(caught.value.fix)
+    assert "pull" not in str(caught.value.fix)
+
+
 def test_the_evidence_is_kept_beside_the_lock(tmp_path: Path) -> None:
     engine = engine_of(sample_lock())
     verdict = judged(engine, project=tmp_path)

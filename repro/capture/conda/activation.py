@@ -18,9 +18,11 @@ from typing import Any
 from repro.capture.conda.places import portable
 from repro.capture.interpreters import prefix_of
 from repro.capture.model import Interpreter, Kernel
+from repro.capture.variables import SECRET
 from repro.conda.environment import META, CondaPrefix, is_conda
 from repro.errors import InfrastructureError, ReproError
 from repro.lock import Environment
+from repro.plan.evaluation import environment_variables
 from repro.process import run
 from repro.progress import Progress
 from repro.realpaths import expanded
@@ -31,7 +33,6 @@ _KEPT = ("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "SHELL", "TERM")
 _SHELLS = {"_", "PWD", "OLDPWD", "SHLVL", "PATH", "BASHOPTS", "SHELLOPTS", "PS1"}
 _OWN = "CONDA_"
 _UNSET = "***unset***"
-_SECRET = re.compile(r"(?i).*(token|secret|passw|passphrase|api_?key|access_?key|private_?key|credential).*")
 _SCRIPT = """\
 show="$1"; mark="$2"; python="$3"; shift 3
 "$python" -I -S -c "$show" "$mark"
@@ -92,7 +93,7 @@ def activated(kernel: Kernel, environ: Mapping[str, str], progress: Progress) ->
 def activation(kernel: Kernel, interpreter: Interpreter, environment: Environment) -> Activation:
     """What the image is to have of what activation set on the laptop.
 
-    Secrets stay out, and so does what names places of this machine.
+    Secrets stay out, and so does what names places of this machine, or sets what is pinned for both sides anyway.
 
     Args:
         kernel: What `activated` gave.
@@ -101,11 +102,12 @@ def activation(kernel: Kernel, interpreter: Interpreter, environment: Environmen
     """
     conda = interpreter.conda
     own = frozenset(name for name in ("CONDA_PREFIX", "CONDA_DEFAULT_ENV") if name in kernel.env)
+    pinned = environment_variables(environment)
+    found = {name: value for name, value in kernel.activation.items() if name not in pinned}
     if conda is None:
-        return _nothing(own, kernel.activation)
-    values = {name: _portable(value, conda) for name, value in kernel.activation.items()}
-    values = {name: value for name, value in values.items() if name not in environment.variables}
-    secret = sorted(name for name in values if _SECRET.fullmatch(name))
+        return _nothing(own, found)
+    values = {name: _portable(value, conda) for name, value in found.items()}
+    secret = sorted(name for name in values if SECRET.fullmatch(name))
     home = str(expanded("~"))
     placed = sorted(name for name, value in values.items() if name not in secret and _names_place(value, home))
     kept = {name: value for name, value in sorted(values.items()) if name not in {*secret, *placed}}

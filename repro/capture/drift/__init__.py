@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from repro.capture.drift.compare import Comparison
-from repro.capture.drift.conda_names import by_project, requirements_of_conda, with_projects
+from repro.capture.drift.conda_names import by_project, requirements_of_conda, unreplaced, with_projects
 from repro.capture.drift.files import read_declarations
 from repro.capture.drift.model import Drift, Variables
 from repro.capture.drift.undeclared import requirements_of, undeclared
@@ -45,7 +45,8 @@ def drift(
     conda = _conda(interpreter) if declarations.declared else {}
     installed = {one.name for one in interpreter.distributions}
     used = {name: modules for name, modules in by_project(imported, conda).items() if name in installed}
-    found = [*declarations.unreadable, *Comparison(declarations, interpreter, used or None, conda or None).drifts()]
+    there = unreplaced(conda, interpreter.distributions) or None
+    found = [*declarations.unreadable, *Comparison(declarations, interpreter, used or None, there).drifts()]
     if declarations.declared and used:
         own = {one.name for one in interpreter.distributions if one.source_tree and one.source_tree.resolve() == root}
         requires = requirements_of(interpreter)

@@ -1,7 +1,7 @@
 """Locks of conda's world: conda-lock.yml, pixi.lock, and explicit files. They name every package by its archive."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -51,7 +51,7 @@ def read_conda_lock(file: File) -> Iterator[Declared]:
             if text(one.get("manager")) == "pip":
                 yield pinned(text(one.get("name")), texts(one.get("version")), file, wanted=wanted)
             else:
-                yield from _archive(text(one.get("url")), file, wanted=wanted)
+                yield from archive(text(one.get("url")), file, wanted=wanted)
 
 
 def is_explicit(path: Path) -> bool:
@@ -69,7 +69,7 @@ def read_explicit(file: File) -> Iterator[Declared]:
             if pip:
                 yield from _wheel(pip[1], file)
             elif line and not line.startswith(("#", "@")):
-                yield from _archive(line, file)
+                yield from archive(line, file)
 
 
 def _explicit_platform(lines: list[str]) -> str | None:
@@ -85,10 +85,11 @@ def read_pixi_lock(file: File) -> Iterator[Declared]:
         file.fault(f"it has version {document.get('version')!r} of pixi's format, and 4 to 7 are known")
         return
     pypi = {_place(one): one for one in tables(document.get("packages")) if "pypi" in one or one.get("kind") == "pypi"}
-    chosen = table(document, "environments", _pixi_environment(file.prefix), "packages")
+    environments = table(document, "environments")
+    chosen = table(environments, _pixi_environment(file.prefix, environments), "packages")
     for one in tables(chosen.get(_pixi_platform(document, chosen, file))):
         if "conda" in one:
-            yield from _archive(text(one["conda"]), file)
+            yield from archive(text(one["conda"]), file)
         elif text(one.get("pypi")) in pypi:
             found = pypi[text(one["pypi"])]
             yield pinned(text(found.get("name")), texts(found.get("version")), file, wanted=True)
@@ -99,9 +100,9 @@ def _place(package: Mapping[str, Any]) -> str:
     return next(filter(None, (text(package.get(key)) for key in ("pypi", "url", "path"))), "")
 
 
-def _pixi_environment(prefix: Path) -> str:
-    """Pixi keeps environments in `.pixi/envs/NAME`, or elsewhere in some `envs/NAME`."""
-    return prefix.name if prefix.parent.name == "envs" else _DEFAULT
+def _pixi_environment(prefix: Path, known: Collection[str]) -> str:
+    """Pixi keeps environments in `.pixi/envs/NAME`, or elsewhere in some `envs/NAME`, as conda does."""
+    return prefix.name if prefix.parent.name == "envs" and prefix.name in known else _DEFAULT
 
 
 def _pixi_platform(document: Mapping[str, Any], packages: Mapping[str, Any], file: File) -> str:
@@ -111,7 +112,7 @@ def _pixi_platform(document: Mapping[str, Any], packages: Mapping[str, Any], fil
     return next((name for one in named if (name := text(one.get("name"))) in packages), here)
 
 
-def _archive(url: str, file: File, *, wanted: bool = True) -> Iterator[Declared]:
+def archive(url: str, file: File, *, wanted: bool = True) -> Iterator[Declared]:
     """A conda package by its archive; packages that pixi builds from source have none, and nothing pins them."""
     try:
         found = parse_archive_name(unquote(urlsplit(url).path).rpartition("/")[2])

@@ -7,11 +7,14 @@ from dataclasses import replace
 from packaging.utils import canonicalize_name
 
 from repro.capture.drift.model import Declared
+from repro.capture.model import Distribution
 from repro.conda.records import Record
 from repro.conda.specs import required_name
 
 OWNED = "conda:"
 """Begins the names of conda packages among those of modules (`repro.lock.Lock.modules`)."""
+CONDA = "conda"
+"""What distributions that conda brought have for an installer (their INSTALLER)."""
 
 _METADATA = re.compile(r"(?:^|/)(?:site|dist)-packages/([^/]+?)-[^/-]+(?:-py[\d.]+)?\.(?:dist|egg)-info(?:/|$)")
 
@@ -20,6 +23,16 @@ def projects(record: Record) -> set[str]:
     """Normalised names of the projects whose metadata it brought; mostly one, none for libraries."""
     found = (_METADATA.search(one.path) for one in record.paths)
     return {str(canonicalize_name(one[1])) for one in found if one}
+
+
+def unreplaced(records: Mapping[str, Record], installed: Iterable[Distribution]) -> dict[str, Record]:
+    """Those in whose place pip has not put its package of the same name since: conda-meta has them all the same."""
+    pip = {one.name for one in installed if one.conda is None and one.installer != CONDA}
+    return {
+        name: record
+        for name, record in records.items()
+        if (plain := canonicalize_name(name)) not in pip or plain not in projects(record)
+    }
 
 
 def by_project(imported: Mapping[str, Collection[str]], records: Mapping[str, Record]) -> dict[str, Collection[str]]:

@@ -1,11 +1,12 @@
 """Differences between a lock and its project, as findings with a cure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from shlex import quote
 
 from repro.differ.check.model import Finding
 from repro.differ.conda import is_conda
-from repro.differ.model import Change, Group
+from repro.differ.model import AS_PUBLISHED, Change, Group
 from repro.differ.tree import Tree
 from repro.words import count
 
@@ -76,6 +77,7 @@ def setting_findings(tree: Tree, found: Changes) -> Iterator[Finding]:
         for change in found.get(group, ()):
             yield Finding("stale", name, change.what, _setting(change))
     yield from _base(tree)
+    yield from _scripts(tree)
     for change in (*found.get("code", ()), *found.get("data", ())):
         if change.aspect in _RULED:
             yield Finding("stale", name, change.what, _setting(change))
@@ -96,6 +98,16 @@ def _base(tree: Tree) -> Iterator[Finding]:
         yield Finding("stale", "repro.toml", "supply of Python", what)
 
 
+def _scripts(tree: Tree) -> Iterator[Finding]:
+    """Scripts of conda packages, of which the settings say whether they run."""
+    for own, said in zip(tree.own.conda, tree.settled.lock.conda, strict=True):
+        if own.scripts != said.scripts:
+            what = (
+                f"post-link script of {own.name} for {own.target}: {said.scripts} is said, and {own.scripts} is locked"
+            )
+            yield Finding("stale", "repro.toml", own.name, what)
+
+
 def _setting(change: Change) -> str:
     if change.aspect == "variable":
         allowed = "[run] env allows it, and it is not in the lock"
@@ -114,7 +126,7 @@ def package_findings(tree: Tree, found: Changes) -> Iterator[Finding]:
             yield Finding(
                 "stale", "", "Python", what, "capture again, or make the environment anew with the locked one"
             )
-    changes = [change for change in found.get("packages", ()) if change.aspect != "requested"]
+    changes = list(_paired([one for one in found.get("packages", ()) if one.aspect not in _ELSEWHERE]))
     conda = [change for change in changes if is_conda(change)]
     if tree.environment is not None and tree.own.conda and tree.environment.interpreter.conda is None:
         names = {one.name for one in tree.own.conda}
@@ -125,9 +137,27 @@ def package_findings(tree: Tree, found: Changes) -> Iterator[Finding]:
     yield from (_package(change) for change in changes if change not in conda)
 
 
+def _paired(changes: Collection[Change]) -> Iterator[Change]:
+    """With one change in place of two where pip has put its package in that of conda's."""
+    added = {one.what: one for one in changes if one.kind == "added" and not is_conda(one)}
+    gone = {one.what for one in changes if one.kind == "removed" and is_conda(one)}
+    for one in changes:
+        if one.what not in added.keys() & gone or one.kind not in {"added", "removed"}:
+            yield one
+        elif is_conda(one):
+            yield replace(one, kind="changed", aspect="replaced", after=added[one.what].after)
+
+
+def _key(change: Change) -> str:
+    """Which sentence and cure it gets."""
+    if change.kind != "changed":
+        return change.kind
+    return "mended" if change.aspect == "patched" and change.after == AS_PUBLISHED else change.aspect
+
+
 def _conda(change: Change) -> Finding:
     """A package of conda; `conda` stands for mamba and micromamba as well."""
-    key = change.aspect if change.kind == "changed" else change.kind
+    key = _key(change)
     what, cure = _CONDA_PACKAGES[key]
     said = what.format(before=change.before, after=change.after)
     version, _, build = (
@@ -139,14 +169,16 @@ def _conda(change: Change) -> Finding:
 
 def _package(change: Change) -> Finding:
     name = change.what
-    key = change.aspect if change.kind == "changed" else change.kind
-    what, cure = _PACKAGES[key]
+    what, cure = _PACKAGES[_key(change)]
     said = what.format(before=change.before, after=change.after)
     done = cure.format(name=name, pin=f"{name}=={change.before}")
     return Finding("stale", "", name, said, done, change.details)
 
 
+_ELSEWHERE = frozenset({"requested", "scripts"})
+"""What decides nothing, and what the settings say."""
 _REINSTALL = "conda install --force-reinstall {name}, or capture again"
+_MENDED = "it is {after}, and locked {before}", "capture again, or put the edits back"
 _CONDA_PACKAGES = {
     "added": ("{after} is installed by conda, and not locked", "conda remove {name}, or capture again"),
     "removed": ("{before} is locked, and conda has not installed it", 'conda install "{pin}", or capture again'),
@@ -158,6 +190,11 @@ _CONDA_PACKAGES = {
     "patched": (
         "it is {after}, and locked {before}",
         "conda install --force-reinstall {name}, or capture again with --allow-patched {name}",
+    ),
+    "mended": _MENDED,
+    "replaced": (
+        "{before} is locked, and pip has put {after} in its place",
+        'pip uninstall {name} && conda install --force-reinstall "{pin}", or capture again',
     ),
     "without": ("of its files, {after} by what is here, and {before} by the lock", _REINSTALL),
     "captured": ("it is {after}, and what is locked was chosen for {before}", "capture again"),
@@ -179,5 +216,6 @@ _PACKAGES = {
         "it is {after}, and locked {before}",
         "pip install --force-reinstall --no-deps {name}, or capture again with --allow-patched {name}",
     ),
+    "mended": _MENDED,
     "source": ("its source is not what was locked", "capture again, or restore the source"),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from repro.proof.factors.blas import blas_library
 from repro.proof.factors.clock import clock
 from repro.proof.factors.hash_seed import hash_seed
 from repro.proof.factors.locale import locale
@@ -19,6 +20,7 @@ FACTORS: tuple[Callable[[Scene], Found], ...] = (
     hash_seed,
     time_zone,
     locale,
+    blas_library,
     openblas_kernel,
     numpy_simd,
     mkl_dispatch,

@@ -32,14 +32,15 @@ def other_image(situation: Situation) -> Iterator[Cause]:
 def other_layers(situation: Situation) -> Iterator[Cause]:
     """Layers that hold neither packages nor files of the project."""
     for finding in situation.found("layers"):
-        layers = sorted(name for name in changed_layers(finding.evidence) if not name.startswith(_OTHER_RULES))
-        if layers:
+        changed = sorted(changed_layers(finding.evidence))
+        layers = ", ".join(name for name in changed if not name.startswith(_OTHER_RULES))
+        if layers or "besides" in finding.message:
             yield Cause(
                 rule="image-changed",
-                message=f"{finding.message}: {', '.join(layers)}",
+                message=f"{finding.message}{': ' if layers else ''}{layers}",
                 laptop="",
                 here="",
-                where=", ".join(layers),
+                where=layers or "layers",
                 confidence="certain",
                 fix="Build the image again from the lock with `repro build`.",
                 evidence=finding.evidence,

@@ -81,6 +81,11 @@ def test_what_the_author_or_the_kernelspec_says_wins(laptop: Laptop) -> None:
     assert kernel(laptop, OTHER="spec").env["OTHER"] == "spec"
 
 
+def test_what_is_pinned_for_both_sides_is_not_set_in_the_image_alone(laptop: Laptop) -> None:
+    script(laptop, "a.sh", "export TZ=Asia/Tokyo LC_ALL=C OMP_NUM_THREADS=3 PYTHONHASHSEED=5 DATA=a\n")
+    assert variables(laptop) == {"DATA": "a"}
+
+
 def test_a_python_that_is_not_condas_gets_none_of_it_and_that_is_told(laptop: Laptop) -> None:
     script(laptop, "a.sh", "export DATA=a\n")
     found = activation(kernel(laptop), replace(laptop.seen(), version="3.12.0"), PINNED)

@@ -1,5 +1,6 @@
 """`repro capture` in real conda environments: the locks that come of them, and what builds fetch by those."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -115,6 +116,22 @@ def test_a_mess_behind_a_token_is_told_locked_and_fetched(
         )
         wanted = [conda["joblib"].sha256, conda["joblib"].patched[0].sha256]
         assert set(supplies.bring(wanted)) == set(wanted)
+
+
+def test_threads_and_time_zone_of_the_environment_hold_on_the_laptop_and_in_the_image(
+    conda_channel: Channels, project: Path, base_image: ImageInfo, tmp_path: Path
+) -> None:
+    """As `conda env config vars set` gives them, with the environment activated or not."""
+    prefix = tmp_path / "envs" / "tokyo"
+    make_environment(conda_channel.url, ("python",), prefix, conda_channel.cache)
+    given = {"env_vars": {"OMP_NUM_THREADS": "3", "TZ": "Asia/Tokyo", "MODE": "fast"}}
+    (prefix / "conda-meta" / "state").write_text(json.dumps(given))
+    source = "import json, os\njson.dump({'threads': os.environ['OMP_NUM_THREADS']}, open('metrics.json', 'w'))\n"
+    lock = run(project, prefix, source, base_image).lock
+    assert [metric.value for metric in lock.metrics] == ["3"]
+    assert (lock.environment.threads, lock.environment.timezone) == (3, "Asia/Tokyo")
+    assert lock.environment.variables["MODE"] == "fast"
+    assert not {"OMP_NUM_THREADS", "TZ"} & lock.environment.variables.keys()
 
 
 def test_a_channel_that_lost_a_package_is_named_before_anything_runs(

@@ -119,9 +119,9 @@ def test_of_pixis_environments_the_one_in_use_counts(tmp_path: Path) -> None:
     files = {"pixi.lock": f"version: 6\nenvironments:\n{default}{mkl}packages: []\n"}
     envs = tmp_path / "p" / ".pixi" / "envs"
     assert found(tmp_path / "p", files, plain_environment(envs / "mkl", OTHERS[1])) == []
-    assert [one.kind for one in found(tmp_path / "p", files, plain_environment(envs / "default", OTHERS[1]))] == [
-        "build"
-    ]
+    for name in ("default", "of-condas-own"):
+        drifts = found(tmp_path / "p", files, plain_environment(envs / name, OTHERS[1]))
+        assert [one.kind for one in drifts] == ["build"]
 
 
 def test_our_own_exports_are_read_back(tmp_path: Path) -> None:
@@ -206,6 +206,52 @@ def test_what_pip_installed_in_a_conda_packages_place_counts(tmp_path: Path) -> 
     by_pip = plain_environment(tmp_path / "env", pip=(distribution("pillow", "10.1.0"),))
     assert said(found(tmp_path / "p", files, by_pip)) == [
         "version warning: pillow 10.0.0 is declared, 10.1.0 is installed"
+    ]
+
+
+def test_conda_meta_is_not_believed_of_what_pip_has_replaced(tmp_path: Path) -> None:
+    """Unless pip's package only has the name: graphviz is a program of conda's, and a Python package of PyPI's."""
+    numpy, graphviz = conda_record(INSTALLED[0], ("numpy",), ("python",)), conda_record("graphviz=9.0=h_0")
+    files = {"environment.yml": "dependencies: [numpy=1.26, graphviz=9]\n"}
+    there = conda_environment(tmp_path / "env", numpy, graphviz, pip=(distribution("graphviz", "0.20"),))
+    assert found(tmp_path / "p", files, there) == []
+    by_pip = [replace(one, version="2.0.2", installer="pip") for one in there.distributions if one.name == "numpy"]
+    others = [one for one in there.distributions if one.name != "numpy"]
+    assert said(found(tmp_path / "p", files, replace(there, distributions=(*by_pip, *others)))) == [
+        "version warning: numpy 1.26 is declared, 2.0.2 is installed"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "difference"),
+    [
+        ("numpy[version='>=1.26, <2', build_number=0]", None),
+        ("numpy[version='>=2',build='py311*']", "version warning: numpy >=2 is declared, 1.26.4 is installed"),
+        ("libblas[build=*mkl]", "build warning: libblas build *mkl is declared, 3.9.0=20_openblas is installed"),
+        ("conda-forge::libblas 3.9.*[build=*openblas]", None),
+    ],
+)
+def test_what_a_specification_says_in_brackets_counts(tmp_path: Path, spec: str, difference: str | None) -> None:
+    files = {"environment.yml": f'dependencies:\n- "{spec}"\n-\n- 3\n'}
+    drifts = found(tmp_path / "p", files, plain_environment(tmp_path / "env"))
+    assert said(drifts) == ([difference] if difference else [])
+
+
+def test_an_environment_file_may_name_archives(tmp_path: Path) -> None:
+    lines = "".join(f"- {url(one)}\n" for one in (OTHERS[0], "tqdm=4.66=py_0"))
+    drifts = found(tmp_path / "p", {"environment.yml": f"dependencies:\n{lines}"}, plain_environment(tmp_path / "env"))
+    assert said(drifts) == [
+        "version warning: numpy 1.26.3 is declared, 1.26.4 is installed",
+        "missing warning: tqdm 4.66 is declared but not installed",
+    ]
+
+
+def test_a_file_that_an_environment_file_includes_and_that_is_not_there_is_told(tmp_path: Path) -> None:
+    files = {"environment.yml": "dependencies:\n- numpy=1.0\n- pip:\n  - -r gone.txt\n  - six==1\n"}
+    assert said(found(tmp_path / "p", files, plain_environment(tmp_path / "env"))) == [
+        "unreadable warning: it includes gone.txt, which isn't there",
+        "version warning: numpy 1.0 is declared, 1.26.4 is installed",
+        "missing warning: six ==1 is declared but not installed",
     ]
 
 

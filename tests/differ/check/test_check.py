@@ -228,6 +228,23 @@ def test_what_activating_a_conda_environment_sets_is_a_note(tmp_path: Path) -> N
     assert [(one.level, one.subject) for one in found(report, "settings")] == [("note", "variables")]
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('skip-scripts = ["gdk-pixbuf"]', []),
+        ('run-scripts = ["gdk-pixbuf"]', ["post-link script of gdk-pixbuf for linux/amd64: run is said, and skip"]),
+        ("", ["[conda]: neither skip-scripts nor run-scripts names gdk-pixbuf"]),
+    ],
+)
+def test_what_becomes_of_condas_scripts_is_a_setting(tmp_path: Path, settings: str, said: list[str]) -> None:
+    conda = (conda_package("gdk-pixbuf", scripts="skip"), conda_package("zlib"))
+    path = projects.write(tmp_path, replace(projects.lock(), conda=conda))
+    (tmp_path / "repro.toml").write_text(f"[conda]\n{settings}\n", encoding="utf-8")
+    found_stale = [one.what for one in found(look(path), "settings") if one.level == "stale"]
+    assert len(found_stale) == len(said)
+    assert all(what.startswith(start) for what, start in zip(found_stale, said, strict=True))
+
+
 def test_policies_that_are_said_and_locked_are_true(tmp_path: Path) -> None:
     metric = Metric("auc", 0.1, "metrics.json", "higher", Tolerance(relative=0.5), gates=Gates(minimum=0.05))
     path = projects.write(tmp_path, replace(projects.lock(), metrics=(metric,)))

@@ -112,6 +112,12 @@ SEEN: Mapping[str, tuple[Situation, str, str, str]] = {
         "src/features.py",
         "certain",
     ),
+    "a layer on top": (
+        refused("layers", "the image has layers besides those that the lock predicts, or has them in another order"),
+        "image-changed",
+        "layers",
+        "certain",
+    ),
     "a changed layer of a package": (
         refused("layers", "other layers", "changed or missing: wheel-numpy"),
         "package-modified",
