@@ -108,7 +108,8 @@ def _print(text: str) -> None:
 def _usage(error: click.ClickException) -> ReproError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "repro"
-    return UsageError(error.format_message().removesuffix("."), fix=f"See `{path} --help`.")
+    message = " ".join(error.format_message().split())  # some of them are lists, a line for each
+    return UsageError(message.removesuffix("."), fix=f"See `{path} --help`.")
 
 
 def _full(error: Exception) -> ReproError | None:

@@ -1,8 +1,8 @@
 """What `repro check` found, for people at a terminal, for code hosts, and for programs."""
 
+import shlex
 from collections.abc import Iterator
 from itertools import groupby
-from shlex import quote
 
 from repro.differ.check import Finding, Item, Level, Report, Status
 from repro.report.json import document
@@ -81,8 +81,8 @@ def _last(report: Report, style: Style) -> Iterator[str]:
         yield f"{style.mark('ok')} {style.paint('true', 'bold', 'green')}: the lock says what is here{rest}, {seconds}"
         return
     if not any(one.cure for item in report.items if item.name == "subject" for one in item.findings):
-        subject = quote(report.subject)
-        yield from style.wrap(f"next: repro capture {subject}, if all of this is meant", f"{style.arrow} ")
+        command = shlex.join(["repro", "capture", report.subject, *(["--", *report.args] if report.args else [])])
+        yield from style.wrap(f"next: {command}, if all of this is meant", f"{style.arrow} ")
     yield f"{style.mark('bad')} {style.paint('stale', 'bold', 'red')}: the lock is not true any more{rest}, {seconds}"
 
 

@@ -135,7 +135,7 @@ def test_the_environment_can_ask_for_tracebacks(value: str, debug: bool) -> None
         (["build"], "repro.lock"),
         (["build", "-f", "nowhere.lock"], "nowhere.lock"),
         (["build", "--platform", "windows/amd64"], "linux/amd64"),
-        (["export", "-f", "x"], "--format"),
+        (["export", "-f", "x"], "Choose from: requirements, pylock"),
         (["export", "--format", "requirements"], "repro.lock"),
         (["inspect", "nowhere.lock"], "nowhere.lock"),
         (["--progress", "loud", "doctor"], "loud"),

@@ -78,7 +78,7 @@ ITEMS = (
     ),
     Item("environment", "what is installed, because there is no Python", skipped=True),
 )
-STALE = Report(Path("repro.lock"), f"sha256:{'1' * 64}", "evaluate.ipynb", ITEMS, 0.8)
+STALE = Report(Path("repro.lock"), f"sha256:{'1' * 64}", "evaluate.ipynb", (), ITEMS, 0.8)
 TRUE = replace(STALE, items=ITEMS[:1])
 TEXTS = {
     "diff": lambda style: diff_text(DIFFERENT, style),
@@ -112,6 +112,11 @@ def test_colour_adds_nothing_but_colour(name: str, width: int) -> None:
 def test_ascii_where_there_is_no_more() -> None:
     assert diff_text(DIFFERENT, Style(80, unicode=False)).isascii()
     assert check_text(STALE, Style(80, unicode=False)).isascii()
+
+
+def test_capturing_again_keeps_the_arguments_of_a_script() -> None:
+    text = check_text(replace(STALE, subject="my train.py", args=("--seed", "3")), Style(80))
+    assert "next: repro capture 'my train.py' -- --seed 3, if all of this is meant" in text
 
 
 def test_markdown_for_a_pull_request() -> None:

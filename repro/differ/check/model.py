@@ -69,6 +69,7 @@ class Report:
         lock: The file.
         digest: Its lock digest.
         subject: The notebook or script, relative to the project root.
+        args: Arguments of a script.
         items: What was looked at, in that order.
         seconds: How long it took.
     """
@@ -76,6 +77,7 @@ class Report:
     lock: Path
     digest: str
     subject: str
+    args: tuple[str, ...]
     items: tuple[Item, ...]
     seconds: float
 

@@ -59,7 +59,7 @@ def check(path: Path, options: TreeOptions, progress: Progress) -> Report:
         check_declared(tree, agrees=agrees),
         environment,
     )
-    return Report(path, digest, lock.subject.path, items, time.monotonic() - started)
+    return Report(path, digest, lock.subject.path, lock.subject.args, items, time.monotonic() - started)
 
 
 def _lock(lock: Lock, body: bytes) -> Iterator[Finding]:
