@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 import truststore
@@ -28,17 +28,13 @@ from urllib3.util.retry import Retry
 
 from repro import __version__
 from repro.errors import InfrastructureError, UsageError
+from repro.urls import host_of, redact
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
 _CONNECTIONS = 16  # kept open for each host
 _FRESH_FOR = 600
 _CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-_SECRET = re.compile(
-    r"x-(amz|goog|ms)-.*|sig|sign|signature|.*token|.*key|.*secret|password|passwd|auth|credential|policy|key-pair-id",
-    re.IGNORECASE,
-)
-_CHANNEL_TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
 
 
 class Session(requests.Session):
@@ -139,33 +135,6 @@ def broke_off(error: BaseException | None) -> bool:
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return True
     return isinstance(error, requests.ConnectionError) and isinstance(next(iter(error.args), None), ReadTimeoutError)
-
-
-def redact(url: str) -> str:
-    """The URL without user info, secret query values (signatures, tokens, keys) and channel tokens (`/t/<token>/`).
-
-    The user name of an SSH URL stays: it is an account of the server, not of a person.
-    """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return re.sub(r"//[^/@]*@", "//", url)
-    userinfo, at, host = parts.netloc.rpartition("@")
-    keep = at and parts.scheme.endswith("ssh") and ":" not in userinfo
-    path = _CHANNEL_TOKEN.sub("/t/***", parts.path)
-    return urlunsplit(parts._replace(netloc=parts.netloc if keep else host, path=path, query=_without_secrets(parts)))
-
-
-def _without_secrets(parts: SplitResult) -> str:
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    kept = [(name, value) for name, value in pairs if not _SECRET.fullmatch(name)]
-    return parts.query if kept == pairs else urlencode(kept)
-
-
-def host_of(url: str) -> str:
-    """Host and port for messages, without user info."""
-    found = re.match(r"[^:/]+://([^/?#]+)", redact(url))
-    return found[1] if found else redact(url)
 
 
 def named_ca(ca_cert: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:

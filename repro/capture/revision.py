@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from repro.http import redact
 from repro.lock import Revision
+from repro.urls import redact
 
 _PATIENCE = 60
 _MOST = 500

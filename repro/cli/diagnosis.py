@@ -21,7 +21,7 @@ from repro.cli.locks import NAME, nearest_lock
 from repro.engines.model import Engine, ImageInfo
 from repro.engines.select import BUBBLEWRAP, advice_for, find_engine, probe_engines
 from repro.errors import InfrastructureError, ReproError, UsageError
-from repro.http import redact, session
+from repro.http import session
 from repro.lock import load_lock
 from repro.plan import layout
 from repro.progress import Progress
@@ -31,6 +31,7 @@ from repro.report.style import human_size
 from repro.store import artifact_cache
 from repro.store.cache import cache_directory
 from repro.transfer.base import is_base_kept
+from repro.urls import redact
 from repro.words import count
 
 _NEEDED_BYTES = 1 << 29

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from repro.errors import UsageError
-from repro.http import redact
+from repro.urls import redact
 
 ENDINGS = (".conda", ".tar.bz2")
 NOARCH = "noarch"

@@ -15,7 +15,8 @@ from repro.conda.names import channel_address, is_local
 from repro.digest import Digest
 from repro.errors import InfrastructureError
 from repro.files import atomic_file
-from repro.http import Session, network_errors, redact
+from repro.http import Session, network_errors
+from repro.urls import redact
 
 _GONE = frozenset({404, 410})
 _LARGEST = 4 << 30

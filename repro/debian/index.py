@@ -16,10 +16,11 @@ from repro.debian.sources import Source, at_mirror
 from repro.debian.version import version_key
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError
-from repro.http import Session, network_errors, redact
+from repro.http import Session, network_errors
 from repro.progress import Progress
 from repro.store.fetch import Wanted, fetch_all
 from repro.store.objects import ObjectStore
+from repro.urls import redact
 
 _DECOMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
     ".xz": lzma.decompress,

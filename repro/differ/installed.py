@@ -21,10 +21,10 @@ from repro.capture.packages.variants import with_variants
 from repro.capture.probe import probe
 from repro.differ.state import PackageFacts, build_label, package_facts
 from repro.errors import InfrastructureError
-from repro.http import redact
 from repro.lock import Lock, Package
 from repro.progress import Silent
 from repro.store import ObjectStore, artifact_cache, project_store
+from repro.urls import redact
 
 _ON_PATH = "python3 on PATH"
 _TOOLS = frozenset({"pip", "setuptools", "wheel"})

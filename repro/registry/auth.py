@@ -14,6 +14,7 @@ from repro.errors import InfrastructureError
 from repro.registry.credentials import Credentials, find_credentials
 from repro.registry.failures import FORBIDDEN, UNAUTHORIZED, check_status, refused
 from repro.registry.names import ImageName
+from repro.urls import redact
 
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 _ORDER = ("pull", "push", "delete")
@@ -117,7 +118,7 @@ def _fetch_token(
 ) -> str:
     realm = challenge.get("realm", "")
     if urlsplit(realm).scheme != "https" and not name.url.startswith("http:"):
-        raise InfrastructureError(f"the registry {name.registry} asks to log in without TLS, at {http.redact(realm)!r}")
+        raise InfrastructureError(f"the registry {name.registry} asks to log in without TLS, at {redact(realm)!r}")
     query = {"service": challenge.get("service", "")}
     with http.network_errors(realm, session.trust):
         if credentials is not None and credentials.identity_token:

@@ -17,6 +17,7 @@ from repro.errors import InfrastructureError
 from repro.registry.auth import Actions, Anonymous, Authenticator
 from repro.registry.failures import TOO_MANY, UNAUTHORIZED
 from repro.registry.names import ImageName
+from repro.urls import redact
 
 Body = bytes | Callable[[], Iterable[bytes]] | None
 """What a request carries: bytes, or what makes blocks of bytes, once for each try."""
@@ -116,7 +117,7 @@ class Connection:
             auth = auth if _origin(url) == _origin(request.url) else Anonymous()
             response = self._once(request, url, auth)
         response.close()
-        raise InfrastructureError("the registry redirects in circles", where=http.redact(request.url))
+        raise InfrastructureError("the registry redirects in circles", where=redact(request.url))
 
     def _once(self, request: "_Request", url: str, auth: AuthBase | None) -> requests.Response:
         reading = request.method in _READING
@@ -195,7 +196,7 @@ def _check_downgrade(old: str, new: str) -> None:
     if urlsplit(old).scheme == "https" and urlsplit(new).scheme != "https":
         raise InfrastructureError(
             "the registry points to an address without TLS",
-            where=http.redact(new),
+            where=redact(new),
             fix="Ask who runs the registry to have it give https addresses.",
         )
 

@@ -11,9 +11,10 @@ from typing import BinaryIO
 import requests
 
 from repro.errors import InfrastructureError
-from repro.http import Session, network_errors, redact
+from repro.http import Session, network_errors
 from repro.sources.uri import local_path
 from repro.store.downloads import Downloads
+from repro.urls import redact
 
 _BLOCK = 1 << 18
 _TOO_FAR = 416

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from platformdirs import site_config_dir, user_config_dir
 
-from repro.http import redact
 from repro.realpaths import expanded
 from repro.sources.uri import local_source, scheme_of
+from repro.urls import redact
 
 _REMOTE = re.compile(r"""'?remote "(?P<name>[^"]+)"'?""")
 _READABLE = {"s3", "gs", "http", "https"}

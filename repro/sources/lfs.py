@@ -12,7 +12,7 @@ from pathlib import Path
 
 from repro.digest import Digest
 from repro.git import git
-from repro.http import redact
+from repro.urls import redact
 
 _MOST = 1024
 """A pointer is smaller than that, by the specification."""

@@ -12,10 +12,11 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from repro.errors import InfrastructureError
-from repro.http import host_of, network_errors, redact
+from repro.http import network_errors
 from repro.process import run
 from repro.sources.bodies import Body, Network, web_body
 from repro.sources.uri import LfsObject, parse_lfs
+from repro.urls import host_of, redact
 
 _JSON = "application/vnd.git-lfs+json"
 _PATIENCE = 60.0

@@ -17,8 +17,9 @@ from urllib.request import url2pathname
 import yaml
 
 from repro.errors import InfrastructureError, UsageError
-from repro.http import Session, network_errors, redact
+from repro.http import Session, network_errors
 from repro.sources.uri import local_source, problem_of, scheme_of
+from repro.urls import redact
 
 SCHEMES = ("models", "runs")
 _VERSION = re.compile(r"models:/(?P<name>[^/@]+)/(?P<version>\d+)(?P<path>/.*)?")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from repro.http import redact
 from repro.realpaths import expanded
+from repro.urls import redact
 
 SCHEMES = ("https", "http", "s3", "gs", "hf", "git-lfs+https", "git-lfs+http", "git-lfs+ssh", "file")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")

@@ -13,10 +13,11 @@ import requests
 
 from repro.digest import Digest
 from repro.errors import InfrastructureError, IntegrityError, ReproError
-from repro.http import Session, broke_off, network_errors, redact
+from repro.http import Session, broke_off, network_errors
 from repro.progress import Progress, Silent, Task
 from repro.store.downloads import Downloads
 from repro.store.objects import Incoming, ObjectStore
+from repro.urls import redact
 from repro.words import count
 
 _BLOCK = 1 << 18

@@ -10,7 +10,8 @@ import trustme
 
 from repro import __version__
 from repro.errors import InfrastructureError, UsageError
-from repro.http import Session, network_errors, per_thread, redact, session
+from repro.http import Session, network_errors, per_thread, session
+from repro.urls import redact
 from tests.http.servers import Reply, Server, serve
 
 

@@ -11,8 +11,9 @@ import requests
 
 from repro.conda.caches import Stated
 from repro.errors import InfrastructureError, UsageError
-from repro.http import Session, network_errors, redact
+from repro.http import Session, network_errors
 from repro.store import ObjectStore
+from repro.urls import redact
 
 _BLOCK = 1 << 20
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}

@@ -12,7 +12,7 @@ from repro.capture.drift.pyproject import declared
 from repro.capture.drift.requirements import read_requirements
 from repro.capture.drift.shapes import read_yaml, table, texts
 from repro.capture.drift.versions import conda_specifiers
-from repro.http import redact
+from repro.urls import redact
 
 _SPEC = re.compile(
     r"(?:[^:\s]+::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<version>[^\s\[]*)(?:\s*(?P<more>\[.*\])|\s+(?P<build>\S+))?",

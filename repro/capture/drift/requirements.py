@@ -18,7 +18,7 @@ from packaging.utils import (
 )
 
 from repro.capture.drift.model import ANY, Declared, File
-from repro.http import redact
+from repro.urls import redact
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _OPTION = re.compile(r"(-r|-c|-e|--requirement|--constraint|--editable)(?:\s+|=|(?<=-[rce]))(.+)")

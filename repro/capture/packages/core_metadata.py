@@ -8,7 +8,7 @@ from repro.capture.packages.markers import parse_requirements
 from repro.capture.packages.remote_wheel import read_dist_info
 from repro.digest import Digest
 from repro.errors import InfrastructureError
-from repro.http import redact
+from repro.urls import redact
 
 
 def published_requirements(file: IndexFile, client: IndexClient) -> tuple[Requirement, ...]:

@@ -13,10 +13,10 @@ from repro.capture.packages.simple import canonical_version
 from repro.capture.packages.sources import index_source
 from repro.digest import Digest
 from repro.errors import CaptureError, IntegrityError
-from repro.http import redact
 from repro.lock import Origin, Package, PackageFile
 from repro.progress import Progress
 from repro.store import ObjectStore
+from repro.urls import redact
 
 Tags = Mapping[str, Sequence[Tag]]
 """What each target can run, the most specific first."""

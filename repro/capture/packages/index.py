@@ -17,9 +17,10 @@ from repro.capture.packages.simple import ACCEPT, ListedFile, Page, of_release, 
 from repro.capture.packages.sizes import Sizes
 from repro.digest import Digest
 from repro.errors import InfrastructureError
-from repro.http import Session, network_errors, per_thread, redact, session
+from repro.http import Session, network_errors, per_thread, session
 from repro.progress import Progress, Silent
 from repro.store import ObjectStore, artifact_cache, http_cache
+from repro.urls import redact
 
 _WORKERS = 6  # more gain nothing, and small name servers drop bursts of look-ups for as many new connections
 _BLOCK = 1 << 18

@@ -15,8 +15,8 @@ from repro.capture.packages.source_state import committed_source, listed, refuse
 from repro.capture.packages.sources import repository_source
 from repro.capture.packages.unrecorded import is_recorded, unrecorded_wheel
 from repro.errors import CaptureError
-from repro.http import redact
 from repro.lock import Origin
+from repro.urls import redact
 
 
 @dataclass(frozen=True, slots=True)

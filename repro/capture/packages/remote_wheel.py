@@ -9,7 +9,8 @@ import requests
 
 from repro.capture.packages.index import IndexClient, IndexFile
 from repro.errors import InfrastructureError
-from repro.http import Session, network_errors, redact
+from repro.http import Session, network_errors
+from repro.urls import redact
 
 _AHEAD = 1 << 16
 _PARTIAL = 206

@@ -22,8 +22,8 @@ from repro.capture.packages.settings import PYPI
 from repro.capture.packages.sources import index_source
 from repro.digest import Digest
 from repro.errors import IntegrityError, UsageError
-from repro.http import redact
 from repro.lock import Package, PackageFile
+from repro.urls import redact
 
 _FILE = "runner_lock.toml"
 

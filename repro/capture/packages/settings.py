@@ -13,8 +13,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from repro.capture.config import IndexConfig
 from repro.capture.packages.pip_config import pip_options
 from repro.errors import UsageError
-from repro.http import redact
 from repro.realpaths import expanded
+from repro.urls import redact
 
 PYPI = "https://pypi.org/simple"
 _CORRECT = "Correct it where it is set: command line, repro.toml, environment, or `pip config list`."

@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 
 from repro.digest import Digest
 from repro.errors import InfrastructureError
-from repro.http import redact
+from repro.urls import redact
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
 SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")

@@ -5,8 +5,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from repro.errors import InfrastructureError
-from repro.http import redact
 from repro.process import run
+from repro.urls import redact
 
 _SHORTEST_TOKEN = 16
 _LONGEST_WORD = 12

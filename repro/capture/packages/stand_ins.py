@@ -16,9 +16,9 @@ from repro.capture.packages.origins import LocalWheel, built_wheel
 from repro.capture.packages.pip_cache import cached_wheel, pip_cache
 from repro.capture.packages.simple import SDISTS
 from repro.errors import CaptureError, IntegrityError
-from repro.http import redact
 from repro.lock import Package
 from repro.store import ObjectStore
+from repro.urls import redact
 
 
 @dataclass(frozen=True, slots=True)
