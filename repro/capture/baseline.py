@@ -15,6 +15,7 @@ from repro.plan.evaluation import expected_metric
 from repro.runner.documents import MeasuredMetric
 from repro.runner.gates import gate_text, gates_of
 from repro.runner.metrics_printed import is_printed
+from repro.words import few
 
 _WAYS = """\
 Declare them in one of these ways, then capture again:
@@ -147,9 +148,7 @@ def _left_out(metrics: Sequence[Metric], measured: Iterable[MeasuredMetric]) -> 
 
 
 def _listed(names: Iterable[str]) -> str:
-    known = sorted(names)
-    more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
-    return ", ".join(known[:_MOST_NAMED]) + more
+    return few(sorted(names), _MOST_NAMED)
 
 
 def _metric(measures: Measures, policy: MetricPolicy, known: Mapping[str, MetricValue]) -> Metric:

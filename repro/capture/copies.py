@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from repro.capture.model import Distribution, Interpreter
 from repro.capture.ownership import owned_files
 from repro.errors import CaptureError
+from repro.words import few
 
 _MOST = 6
 
@@ -76,8 +77,7 @@ def _passed_over(pairs: Iterable[tuple[Distribution, Distribution]]) -> Iterator
         label = f"{one.name} {other.version} ({one.version} is locked)"
         places.setdefault((str(one.location), str(other.location)), []).append(label)
     for (first, second), labels in sorted(places.items()):
-        more = f" and {len(labels) - _MOST} more" if len(labels) > _MOST else ""
-        yield f"{second} is passed over, because {first} comes first on sys.path, for {', '.join(labels[:_MOST])}{more}"
+        yield f"{second} is passed over, because {first} comes first on sys.path, for {few(labels, _MOST)}"
 
 
 def _misplaced(first: Distribution, other: Distribution) -> str:

@@ -93,19 +93,22 @@ def _name_of(path: str) -> str:
 
 def _editable(trace: Trace, interpreter: Interpreter) -> Iterator[tuple[str, str]]:
     """Modules imported from source trees: by the names they have there, since trees are laid out in many ways."""
-    trees = [
-        (one.name, _real(one.source_tree)) for one in interpreter.distributions if one.editable and one.source_tree
-    ]
+    trees = _trees(interpreter)
     for module, file in trace.modules.items():
         place = _real(file) if trees else ""
-        for name, tree in trees:
+        for name, tree in trees.items():
             if place.startswith(tree + os.sep) and not module.startswith("__"):
                 yield name, module
 
 
+def _trees(interpreter: Interpreter) -> dict[str, str]:
+    """The source tree of each editable install, by its name, links resolved."""
+    return {one.name: _real(one.source_tree) for one in interpreter.distributions if one.editable and one.source_tree}
+
+
 def editable_sources(trace: Trace, interpreter: Interpreter, root: Path) -> tuple[str, ...]:
     """Files inside of the project, relative to its root, that editable packages were imported from."""
-    trees = [_real(one.source_tree) for one in interpreter.distributions if one.editable and one.source_tree]
+    trees = _trees(interpreter).values()
     places = {_real(file) for file in trace.modules.values() if file.endswith(_SOURCE)} if trees else set()
     inside, project = tuple(tree + os.sep for tree in trees), _real(os.fspath(root)) + os.sep
     environment = [os.fspath(interpreter.prefix), *interpreter.paths.values()]
@@ -120,19 +123,21 @@ def beside_packages(trace: Trace, interpreter: Interpreter, root: Path) -> tuple
 
     Only what lies with the imported modules can be in the wheel that is made of the tree.
     """
-    found = []
     project = _real(root) + os.sep
-    for one in interpreter.distributions:
-        tree = _real(one.source_tree) + os.sep if one.editable and one.source_tree else None
-        if tree is None or tree.startswith(project):
-            continue
-        folders = tuple({os.path.dirname(file) + os.sep for file in map(_real, trace.modules.values())})  # noqa: PTH120
+    trees = {name: tree + os.sep for name, tree in _trees(interpreter).items()}
+    trees = {name: tree for name, tree in trees.items() if not tree.startswith(project)}
+    if not trees:
+        return ()
+    folders = {os.path.dirname(file) + os.sep for file in map(_real, trace.modules.values())}  # noqa: PTH120
+    reads = sorted(map(_real, trace.reads))
+    found = []
+    for name, tree in trees.items():
         with_modules = tuple(folder for folder in folders if folder.startswith(tree))
-        read = sorted(path for path in map(_real, trace.reads) if path.startswith(tree))
+        read = [path for path in reads if path.startswith(tree)]
         data = [path for path in read if not path.startswith((*with_modules, project)) and _is_data(path[len(tree) :])]
         if with_modules and data:
             found.append(
-                f"{one.name} is imported from its source tree, and the run reads {shown(data[0])} there, which no "
+                f"{name} is imported from its source tree, and the run reads {shown(data[0])} there, which no "
                 "image will have: put it into the package, as its data, or into the project"
             )
     return tuple(found)

@@ -236,8 +236,10 @@ def _late_line(found: list[_Imported], interpreter: Interpreter) -> str | None:
     """Of files that the run itself installed: their distribution wasn't there when the environment was looked at."""
     known = {os.path.realpath(one.metadata) for one in (*interpreter.distributions, *interpreter.shadowed)}
     for metadata in sorted(Path(found[0].site).glob("*.dist-info")):
+        if os.path.realpath(metadata) in known:
+            continue
         brought = (row[0] for row in csv.reader(text_lines(metadata / "RECORD")) if row)
-        if os.path.realpath(metadata) not in known and found[0].path in brought:
+        if found[0].path in brought:
             name, _, version = metadata.stem.partition("-")
             return (
                 f"{name} {version} (module {found[0].module}) was installed while the run was under way; take what "

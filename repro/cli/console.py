@@ -108,7 +108,7 @@ class _PlainTask:
             news = step > self._step and step < _STEPS
             self._step = max(self._step, step)
         if news:
-            self._progress.note(f"{self._title}: {self._step * 100 // _STEPS} %{self._speed()}")
+            self._progress.note(f"{self._title}: {step * 100 // _STEPS} %{self._speed()}")
 
     def finish(self, summary: str = "") -> None:
         self._progress.note(summary or f"{self._title}: done")

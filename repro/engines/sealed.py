@@ -32,7 +32,7 @@ _KILL_SECONDS = 60.0
 _JOIN_SECONDS = 10.0
 _KILLED = 137
 _NO_INIT = "init binary not found"
-_OOM_LOOKS = 10
+_OOM_LOOKS = 50
 _OOM_PAUSE = 0.1
 
 

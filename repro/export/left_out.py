@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from repro.lock import Lock
-from repro.words import count
+from repro.words import count, few
 
 Format = Literal["requirements", "pylock", "conda-lock", "conda-explicit"]
 
@@ -58,9 +58,7 @@ def _edited(lock: Lock, targets: Iterable[str]) -> Iterator[str]:
 
 
 def _listed(names: list[str]) -> str:
-    ordered = sorted(names)
-    more = f" and {len(ordered) - _MOST} more" if len(ordered) > _MOST else ""
-    return ", ".join(ordered[:_MOST]) + more
+    return few(sorted(names), _MOST)
 
 
 def _are(names: list[str]) -> str:

@@ -9,6 +9,7 @@ from repro.lock import Lock, Machine, NativeLibrary
 from repro.report.dossier import Dossier
 from repro.report.style import human_size
 from repro.runner.documents import RunRecord
+from repro.words import few
 
 _UNKNOWN = frozenset({"", "unknown", "0"})
 _UNSET = "not set"
@@ -97,9 +98,7 @@ def _only(laptop: Sequence[str], here: Sequence[str]) -> tuple[str, str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    left = len(names) - _MOST
-    more = f" and {left} more" if left > 0 else ""
-    return f"besides: {', '.join(names[:_MOST])}{more}" if names else "no others"
+    return f"besides: {few(names, _MOST)}" if names else "no others"
 
 
 def _packages(lock: Lock, target: str, record: RunRecord) -> Iterator[Surrounding]:
@@ -133,9 +132,7 @@ def _is_build(name: str, laptop: str, here: str) -> bool:
 
 
 def _labelled(names: Sequence[str], labels: Mapping[str, str]) -> str:
-    left = len(names) - _MOST
-    more = f" and {left} more" if left > 0 else ""
-    return ", ".join(f"{name} {labels[name]}" for name in names[:_MOST]) + more
+    return few([f"{name} {labels[name]}" for name in names], _MOST)
 
 
 def _differing(kind: str, laptop: Mapping[str, str], here: Mapping[str, str]) -> Iterator[Surrounding]:

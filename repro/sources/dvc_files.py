@@ -10,6 +10,7 @@ from pathlib import Path
 from repro.cpus import usable_cpus
 from repro.lock import LockedFile
 from repro.sources.dvc import DvcRepository, Tracked, dvc_root, is_content
+from repro.words import few
 
 _NAMED = 5
 
@@ -107,5 +108,4 @@ def _warnings(*, unlisted: Sequence[str], changed: Sequence[str] = (), unreadabl
 
 
 def _named(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-    return ", ".join(paths[:_NAMED]) + more
+    return few(paths, _NAMED)

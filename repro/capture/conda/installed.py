@@ -12,11 +12,12 @@ from repro.conda.environment import META, CondaPrefix, is_conda, read_prefix
 from repro.conda.records import PYTHON, InstalledPath, Record
 from repro.digest import Digest
 from repro.progress import Progress
-from repro.words import count
+from repro.words import count, few
 
 _TELLING = ("RECORD", "METADATA", "PKG-INFO", "")
 """Files of a distribution's metadata that installers write anew; the last is that of metadata which is a file."""
-_CONDA = "conda"
+CONDA = "conda"
+"""What distributions that conda brought have for an installer (their INSTALLER)."""
 _NAMED = 4
 
 
@@ -70,16 +71,12 @@ def names_conda_package(interpreter: Interpreter, name: str) -> bool:
 def _tell_unrecorded(interpreter: Interpreter, progress: Progress) -> None:
     """What only says by itself that conda installed it: the environment's conda-meta doesn't have it (any more)."""
     found = [
-        f"{one.name} {one.version}"
-        for one in interpreter.distributions
-        if one.installer == _CONDA and one.conda is None
+        f"{one.name} {one.version}" for one in interpreter.distributions if one.installer == CONDA and one.conda is None
     ]
     if found:
-        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         them = "it is locked as pip's packages are: what the package index has may be another build"
         progress.warn(
-            f"conda installed {', '.join(found[:_NAMED])}{more}, but {interpreter.prefix} has no record of that in "
-            f"{META}, so {them}"
+            f"conda installed {few(found, _NAMED)}, but {interpreter.prefix} has no record of that in {META}, so {them}"
         )
 
 
@@ -122,7 +119,7 @@ class _Marking:
         if not listed:
             return None
         owner = next(iter(listed.values()))[0]
-        if one.installer == _CONDA:
+        if one.installer == CONDA:
             return owner.name
         return owner.name if all(_as_brought(file, entry) for file, (_, entry) in listed.items()) else None
 

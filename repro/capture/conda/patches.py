@@ -16,6 +16,7 @@ from repro.conda.records import Record
 from repro.errors import CaptureError
 from repro.lock import CondaPatch
 from repro.store import ObjectStore
+from repro.words import few
 
 TRUST = ("cacert.pem", "cert.pem")
 _METADATA = re.compile(r"/([^/]+)-[^/-]+\.dist-info/METADATA$")
@@ -184,5 +185,4 @@ def _missing(one: Contents) -> Iterator[str]:
 
 
 def _few(paths: tuple[str, ...]) -> str:
-    more = len(paths) - _NAMED
-    return ", ".join(paths[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return few(paths, _NAMED)

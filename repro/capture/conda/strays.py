@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from repro.capture.conda.contents import others_files, rewritten
 from repro.capture.model import Interpreter
 from repro.conda.environment import META
+from repro.words import few
 
 _MOST = 4
 _LIBRARIES = {"stdlib", "platstdlib", "purelib", "platlib"}
@@ -32,10 +33,9 @@ def stray_warnings(interpreter: Interpreter, reads: Iterable[str], *, scripted: 
     if not inside:
         return ()
     paths = sorted(inside.values())
-    more = f" and {len(paths) - _MOST} more" if len(paths) > _MOST else ""
     them = "it" if len(paths) == 1 else "them"
     told = (
-        f"the run read {', '.join(paths[:_MOST])}{more} in the environment, but no package of conda's or pip's brought "
+        f"the run read {few(paths, _MOST)} in the environment, but no package of conda's or pip's brought "
         f"{them}, so the image won't have {them}; copy {them} into the project and read {them} there"
     )
     return (told,)

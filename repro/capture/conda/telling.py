@@ -8,7 +8,7 @@ from repro.capture.conda.solve import Published, Solver, nearest
 from repro.conda.blas import blas_variant
 from repro.conda.specs import required_name
 from repro.errors import CaptureError
-from repro.words import count
+from repro.words import count, few
 
 _MOST_VERSIONS = 4
 _MOST_CURES = 2
@@ -65,8 +65,7 @@ def _no_build(one: Counterpart, captured: Counterparts, found: Sequence[Publishe
     others = nearest(one.record.version, {each.version for each in one.published})
     parents = sorted(each.name for each in found if one.name in map(required_name, each.depends))
     why = f", where {', '.join(parents)} would need it" if parents else ""
-    more = f" and {len(others) - _MOST_VERSIONS} more" if len(others) > _MOST_VERSIONS else ""
-    return f"{start}{why}; there is {', '.join(others[:_MOST_VERSIONS])}{more}; {_cures(one.name, others, target)}"
+    return f"{start}{why}; there is {few(others, _MOST_VERSIONS)}; {_cures(one.name, others, target)}"
 
 
 def _no_fit(group: Group, captured: Counterparts, there: Mapping[str, Published], target: str) -> str:

@@ -13,6 +13,7 @@ from repro.capture.packages.markers import laptop_environment
 from repro.conda.environment import is_conda, read_prefix
 from repro.conda.records import Record
 from repro.errors import CaptureError
+from repro.words import few
 
 __all__ = ["Drift", "drift", "drift_warnings"]
 
@@ -80,6 +81,5 @@ def _line(group: list[Drift]) -> str:
     first = group[0]
     if len(group) == 1:
         return str(first)
-    names = ", ".join(one.brief for one in group[:_MOST])
-    more = f" and {len(group) - _MOST} more" if len(group) > _MOST else ""
-    return f"{first.place}: {_INTRODUCTIONS[first.kind]}: {names}{more}; {first.cure}"
+    names = few([one.brief for one in group], _MOST)
+    return f"{first.place}: {_INTRODUCTIONS[first.kind]}: {names}; {first.cure}"

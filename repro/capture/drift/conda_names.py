@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from packaging.utils import canonicalize_name
 
+from repro.capture.conda.installed import CONDA
 from repro.capture.drift.model import Declared
 from repro.capture.model import Distribution
 from repro.conda.records import Record
@@ -13,8 +14,6 @@ from repro.conda.specs import required_name
 
 OWNED = "conda:"
 """Begins the names of conda packages among those of modules (`repro.lock.Lock.modules`)."""
-CONDA = "conda"
-"""What distributions that conda brought have for an installer (their INSTALLER)."""
 
 _METADATA = re.compile(r"(?:^|/)(?:site|dist)-packages/([^/]+?)-[^/-]+(?:-py[\d.]+)?\.(?:dist|egg)-info(?:/|$)")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from repro.capture.findings.model import Finding, Rule, Run
 from repro.capture.findings.names import Names, argument, learn
 from repro.capture.findings.source import Place, Source
+from repro.words import few
 
 _URL = re.compile(r"(?:https?|ftps?|s3|gs|gcs|abfss?|az|hf|hdfs)://[^\s/]", re.IGNORECASE)
 _LOCAL = re.compile(r"https?://(?:localhost|127\.|0\.0\.0\.0|\[::1\])", re.IGNORECASE)
@@ -126,8 +127,7 @@ def _settle(source: Source, findings: tuple[Finding, ...], run: Run) -> Iterator
     for number, names in hosts.items():
         if number in told or (number is None and told):
             continue
-        more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-        what = f"the run reached {', '.join(names[:_MOST])}{more}"
+        what = f"the run reached {few(names, _MOST)}"
         yield Finding(NETWORK.name, "warning", _place(source, number), what, _CURE)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from repro.capture.findings.model import Finding, Rule
 from repro.capture.findings.source import Cell, Source
+from repro.words import few
 
 _MOST = 6
 
@@ -64,7 +65,7 @@ def _cells(count: int) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
+    return few(names, _MOST)
 
 
 OUT_OF_ORDER = Rule(

@@ -19,6 +19,7 @@ from repro.capture.findings.random_calls import (
     Pool,
 )
 from repro.capture.findings.source import Cell, Source
+from repro.words import few
 
 _FRAMES = {"pandas", "polars", "geopandas", "modin", "dask", "cudf"}
 _MOST = 4
@@ -280,10 +281,9 @@ def _cure(pool: Pool, shown: str) -> str:
 
 
 def _what(calls: Sequence[str], level: Level) -> str:
-    shown = ", ".join(f"`{one}`" for one in calls[:_MOST])
-    more = f" and {len(calls) - _MOST} more" if len(calls) > _MOST else ""
+    shown = few([f"`{one}`" for one in calls], _MOST)
     draws = "draws" if len(calls) == 1 else "draw"
-    return f"{shown}{more} {draws} {'at random' if level == 'note' else 'random numbers without a seed'}"
+    return f"{shown} {draws} {'at random' if level == 'note' else 'random numbers without a seed'}"
 
 
 UNSEEDED = Rule(

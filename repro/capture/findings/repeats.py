@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from repro.capture.findings.model import Finding, Rule, Run
 from repro.capture.findings.source import Place, Source
 from repro.capture.runs.model import Repeats, Spread
+from repro.words import few
 
 NAME = "not-deterministic"
 
@@ -70,8 +71,7 @@ def _shown(repeats: Repeats) -> str:
 
 
 def _listed(names: Sequence[str], between: str = ", ") -> str:
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return between.join(names[:_MOST]) + more
+    return few(names, _MOST, between)
 
 
 def _nothing(_: Source) -> Iterable[Finding]:

@@ -11,6 +11,7 @@ from repro.capture.model import Interpreter
 from repro.capture.packages.choose import MACHINES, Unlockable, abi_tag, best_wheel, target_tags
 from repro.capture.packages.index import IndexClient, IndexFile
 from repro.capture.packages.simple import SDISTS
+from repro.words import few
 
 _MOST_NAMES = 4
 _NEAREST = 40
@@ -31,8 +32,7 @@ def explain(
         client: The package indexes, which are asked for other versions.
     """
     names = missing.candidates
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    there = f"; there is {', '.join(names[:_MOST_NAMES])}{more}" if names else ""
+    there = f"; there is {few(names, _MOST_NAMES)}" if names else ""
     cures = list(_cures(missing, interpreter, tags[missing.target], client))
     return f"{missing.name} {missing.version} {missing.reason}{there}; {', or '.join(cures)}"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from repro.capture.packages.sources import repository_source
 from repro.errors import CaptureError
 from repro.process import run
+from repro.words import few
 
 _MOST_NAMES = 5
 
@@ -69,8 +70,7 @@ def committed_source(name: str, tree: Path, state: SourceState) -> str | None:
 
 def listed(names: tuple[str, ...]) -> str:
     """The first few of these names."""
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+    return few(names, _MOST_NAMES)
 
 
 def _ask(tree: Path, *arguments: str) -> str | None:

@@ -8,6 +8,7 @@ from repro.capture.findings import Finding
 from repro.capture.runs.model import Repeats
 from repro.outputs.compare import OutputDifference
 from repro.runner.observed import Observed, Place
+from repro.words import few
 
 _TELLING = ("unseeded-random", "own-input", "network-read", "wall-clock")
 """Rules whose findings explain a difference, the most likely first."""
@@ -83,5 +84,4 @@ def _by_then(cell: int | None, last: int | None) -> bool:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(names[:_MOST]) + more
+    return few(names, _MOST)

@@ -6,6 +6,7 @@ from packaging.version import InvalidVersion, Version
 
 from repro.lock import Lock
 from repro.proof.factors.model import Found, LeftOut, Scene, Swap, same, variables
+from repro.words import few
 
 FACTOR, TITLE = "numpy-simd", "NumPy's instruction sets"
 _GROUPS_SINCE = Version("2.4.dev0")
@@ -43,8 +44,7 @@ def numpy_simd(scene: Scene) -> Found:
 def _found(gained: Sequence[str], lost: Sequence[str]) -> Swap | LeftOut:
     """By what only this CPU has, which can be taken away, and only the laptop's, which can't be added."""
     if gained:
-        more = f" and {len(gained) - _FEW} more" if len(gained) > _FEW else ""
-        without = f"without {', '.join(gained[:_FEW])}{more}"
+        without = f"without {few(gained, _FEW)}"
         laptop = variables(without, NPY_DISABLE_CPU_FEATURES=" ".join(gained))
         return Swap(FACTOR, TITLE, laptop, variables("all of this CPU's", NPY_DISABLE_CPU_FEATURES=""), _FIX)
     if lost:

@@ -6,6 +6,7 @@ from repro.runner.documents import Failure
 from repro.runner.observed import Place
 from repro.verify.causes.situation import Difference
 from repro.verify.model import Cause
+from repro.words import few
 
 UNSET = "not set"
 _MOST = 5
@@ -33,8 +34,7 @@ def in_(place: str) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """A few names, and how many more there are."""
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(names[:_MOST]) + more
+    return few(names, _MOST)
 
 
 def value(text: str | None) -> str:
