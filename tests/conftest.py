@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from repro.engines import Engine, ImageInfo
@@ -24,6 +25,11 @@ _ONE_AFTER_ANOTHER = {"loop", "scripts", "examples"}
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Processes of pytest-xdist pretend to a narrow screen, and programs would believe it.
 os.environ.pop("COLUMNS", None)
+# Neither chance nor a slow machine decides: the examples are always the same, and none has a deadline.
+settings.register_profile(
+    "repro", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("repro")
 
 
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types

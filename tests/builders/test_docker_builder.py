@@ -322,14 +322,14 @@ def test_ctrl_c_leaves_nothing(engine: DockerEngine, project: Project, tmp_path:
         assert child.stdout is not None
         line = child.stdout.readline()
         child.send_signal(signal.SIGINT)
-        _, errors = child.communicate(timeout=120)
+        _, errors = child.communicate(timeout=300)
     assert line == "now\n", errors
     assert errors.rstrip().endswith("KeyboardInterrupt")
     assert engine.image("repro-test-interrupted:1") is None
 
 
 INTERRUPTED = """
-import pickle, sys
+import pickle, sys, time
 from pathlib import Path
 from repro.progress import Silent
 from repro_docker import DockerBuilder
@@ -340,6 +340,7 @@ class Told(Silent):
             def advance(self, amount=1, detail=""):
                 if detail.startswith(sys.argv[2]):
                     print("now", flush=True)
+                    time.sleep(600)  # until Ctrl-C comes: the engine goes on, as when that comes later
             def finish(self, summary=""):
                 pass
         return Task()

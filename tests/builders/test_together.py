@@ -1,7 +1,7 @@
 """Builds at the same time on one engine, which must not touch each other."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,17 +31,40 @@ def project(root: Path, wheels: dict[str, Path], base: ImageInfo, text: bytes) -
 
 
 class Meeting(Silent):
-    """Progress that holds a build at its last steps until the other one is there too, and remembers notes."""
+    """Progress that holds a build at its last steps until the other one is there too."""
 
-    def __init__(self, barrier: threading.Barrier | None) -> None:
-        self.notes: list[str] = []
+    def __init__(self, barrier: threading.Barrier) -> None:
         self._barrier = barrier
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
     def start(self, title: str, total: float | None = None, unit: str = "items") -> Task:  # noqa: ARG002
         return _Meets(self._barrier if title.startswith("building") else None)
+
+
+class Queueing(Silent):
+    """Progress that holds a build at its steps until the other one has told that it waits."""
+
+    def __init__(self, waits: threading.Event) -> None:
+        self.notes: list[str] = []
+        self._waits = waits
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+        self._waits.set()
+
+    def start(self, title: str, total: float | None = None, unit: str = "items") -> Task:  # noqa: ARG002
+        return _Stays(self._waits if title.startswith("building") else None)
+
+
+class _Stays:
+    def __init__(self, waits: threading.Event | None) -> None:
+        self._waits = waits
+
+    def advance(self, amount: float = 1, detail: str = "") -> None:  # noqa: ARG002
+        if self._waits is not None:
+            assert self._waits.wait(300)
+
+    def finish(self, summary: str = "") -> None:
+        pass
 
 
 class _Meets:
@@ -50,7 +73,7 @@ class _Meets:
 
     def advance(self, amount: float = 1, detail: str = "") -> None:  # noqa: ARG002
         if self._barrier is not None and detail.startswith(("RUN", "COPY --from", "WORKDIR /work")):
-            self._barrier.wait(60)
+            self._barrier.wait(300)
 
     def finish(self, summary: str = "") -> None:
         pass
@@ -73,7 +96,7 @@ def _nothing_left(engine: DockerEngine) -> Iterator[None]:
     assert all_there()[1] <= before[1]
 
 
-def build_both(jobs: list[tuple[BuildPlan, Artifacts]], told: list[Meeting]) -> tuple[BuiltImage, ...]:
+def build_both(jobs: list[tuple[BuildPlan, Artifacts]], told: Sequence[Meeting | Queueing]) -> tuple[BuiltImage, ...]:
     def one(number: int) -> BuiltImage:
         plan, artifacts = jobs[number]
         return DockerBuilder(find_docker()).build(
@@ -101,7 +124,8 @@ def test_the_same_lock_at_once_takes_turns(
     engine: DockerEngine, base_image: ImageInfo, wheels: dict[str, Path], tmp_path: Path
 ) -> None:
     job = project(tmp_path / "a", wheels, base_image, b"same")
-    told = [Meeting(None), Meeting(None)]
+    waits = threading.Event()
+    told = [Queueing(waits), Queueing(waits)]
     built = build_both([job, job], told)
     assert [engine.image(tag) is not None for tag in TAGS] == [True, True]
     assert all(image.id for image in built)

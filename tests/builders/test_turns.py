@@ -58,8 +58,8 @@ def test_who_waited_for_a_file_that_was_removed_has_its_turn_by_the_new_one(cach
     with turn(LOCK, Silent()):
         waiting = threading.Thread(target=build)
         waiting.start()
-        assert progress.waits.wait(10)
+        assert progress.waits.wait(120)
         path.unlink()
         order.append("first")
-    waiting.join(10)
+    waiting.join(120)
     assert order == ["first", "second"]

@@ -186,7 +186,7 @@ def test_a_signal_ends_a_command_with_130(number: signal.Signals, tmp_path: Path
             with request:
                 assert request.recv(1) == b"G"
                 process.send_signal(number)
-                out, err = process.communicate(timeout=30)
+                out, err = process.communicate(timeout=120)
     assert process.returncode == ExitCode.INTERRUPTED, err
     assert err == "interrupted, nothing was left behind\n"
     assert out == ""
@@ -197,5 +197,5 @@ def test_a_reader_that_went_away_is_no_error() -> None:
     os.close(reader)
     process = start("--help", stdout=writer)
     os.close(writer)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (BROKEN_PIPE, "")

@@ -1,5 +1,6 @@
 """Channels that are made once and used by all tests of a machine, and the environment of a laptop."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -81,8 +82,9 @@ def make_laptop(channels: Channels, channel_url: str, prefix: Path) -> None:
 def _forget_unused(base: Path) -> None:
     """Remove what was made of other sources and not used since yesterday."""
     for folder in base.glob("repro-conda-*"):
-        if time.time() - folder.stat().st_mtime > _DAY:
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another test run may be removing the same
+            if time.time() - folder.stat().st_mtime > _DAY:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _empty(folder: Path) -> Path:

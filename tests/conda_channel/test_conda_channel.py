@@ -109,14 +109,14 @@ def test_a_token_is_needed_where_one_is_asked_for(conda_channel: Channels, tmp_p
     with serving(conda_channel.folder, token="tk-1234") as server:
         make_environment(server.url(), ["libdemo"], tmp_path / "env", tmp_path / "cache")
         assert "/t/tk-1234/main/" in installed_records(tmp_path / "env")["libdemo"].url
-        assert requests.get(f"{server.address}/main/noarch/repodata.json", timeout=10).status_code == 403
+        assert requests.get(f"{server.address}/main/noarch/repodata.json", timeout=60).status_code == 403
 
 
 def test_a_password_is_needed_where_one_is_asked_for(conda_channel: Channels) -> None:
     with serving(conda_channel.folder, login=("ann", "secret")) as server:
         url = f"{server.url()}/noarch/repodata.json"
-        assert requests.get(url, timeout=10).status_code == 401
-        assert "pip" in requests.get(url, auth=("ann", "secret"), timeout=10).text
+        assert requests.get(url, timeout=60).status_code == 401
+        assert "pip" in requests.get(url, auth=("ann", "secret"), timeout=60).text
 
 
 def test_a_package_can_get_lost(conda_channel: Channels, tmp_path: Path) -> None:

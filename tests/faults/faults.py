@@ -34,8 +34,9 @@ DOWNLOAD = (
     "        urllib.request.urlopen('http://data.example.org/rows.csv').read()",
 )
 STOPWATCH = """\
-import json, time
+import json, os, time
 begun = time.perf_counter()
+sum(range(10_000_000 if os.path.isdir("/opt/project") else 10))  # never as long as on the laptop by chance
 json.dump({"seconds": time.perf_counter() - begun}, open("metrics.json", "w"))
 """
 

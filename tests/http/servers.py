@@ -27,7 +27,7 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None  # send only this many bytes of the body, then hang up
-    hold: threading.Event | None = None  # after `cut` bytes, wait for this before hanging up
+    hold: threading.Event | None = None  # after `cut` bytes, wait for this, or far longer than any test, to hang up
 
 
 Route = Callable[["Request"], Reply]
@@ -50,6 +50,7 @@ class Server:
         self.log: list[Request] = []
         self.login: str | None = None
         self.connections = 0
+        self._counting = threading.Lock()
 
     def add(self, path: str, body: bytes, content_type: str = "application/octet-stream") -> str:
         self.routes[path] = lambda request: _ranged(request, body, content_type)
@@ -65,6 +66,10 @@ class Server:
     def require(self, user: str, password: str) -> None:
         self.login = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
+    def connected(self) -> None:
+        with self._counting:
+            self.connections += 1
+
     def paths(self, method: str = "GET") -> list[str]:
         return [request.path for request in self.log if request.method == method]
 
@@ -75,7 +80,7 @@ def serve(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
         protocol_version = "HTTP/1.1"
 
         def setup(self) -> None:
-            server.connections += 1
+            server.connected()
             super().setup()
 
         def do_GET(self) -> None:
@@ -90,7 +95,7 @@ def serve(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
                 self.wfile.write(reply.body[: reply.cut])
                 self.wfile.flush()
             if reply.hold is not None:
-                reply.hold.wait(60)
+                reply.hold.wait(600)
             if reply.cut is not None:
                 self.close_connection = True
 

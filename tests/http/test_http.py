@@ -163,6 +163,16 @@ def test_a_proxy_is_used_and_named_without_its_password(monkeypatch: pytest.Monk
     assert "pw" not in f"{failed.value} {failed.value.details}"
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_servers_on_this_machine_are_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    with serve() as server, serve() as proxy:
+        server.add("/x", b"from here")
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        url = server.url.replace("127.0.0.1", host)
+        assert fetch(session(), f"{url}/x") == b"from here"
+        assert not proxy.log
+
+
 @pytest.mark.parametrize("url", ["ftp://ann:pw@example.org/x", "nowhere", "https://ann:pw@[half"])
 def test_what_is_no_http_url_is_a_usage_error_without_the_password(url: str) -> None:
     with pytest.raises(UsageError) as refused:

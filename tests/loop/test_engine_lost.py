@@ -27,6 +27,8 @@ class Cuttable:
         self.url = f"unix://{path}"
         self._engine = engine
         self._open: list[socket.socket] = []
+        self._cut = False
+        self._lock = threading.Lock()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(os.fspath(path))
         self._listener.listen()
@@ -34,10 +36,9 @@ class Cuttable:
 
     def cut(self) -> None:
         """Close every connection and take no new one."""
-        for one in (self._listener, *self._open):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        with self._lock:
+            self._cut = True
+            self._close(self._listener, *self._open)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -45,9 +46,19 @@ class Cuttable:
                 client, _ = self._listener.accept()
                 engine = socket.socket(socket.AF_UNIX)
                 engine.connect(self._engine)
-                self._open += [client, engine]
+                with self._lock:
+                    self._open += [client, engine]
+                    if self._cut:  # it came at the last moment
+                        self._close(client, engine)
                 for ends in ((client, engine), (engine, client)):
                     threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
+
+    @staticmethod
+    def _close(*sockets: socket.socket) -> None:
+        for one in sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
 
     @staticmethod
     def _pass_on(source: socket.socket, target: socket.socket) -> None:

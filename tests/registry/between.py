@@ -40,7 +40,7 @@ class Between:
 
     def _pass_on(self, request: Request) -> Reply:
         headers = {name: value for name, value in request.headers.items() if name != "host"}
-        answer = requests.get(f"http://{self.upstream}{request.path}", headers=headers, timeout=10)
+        answer = requests.get(f"http://{self.upstream}{request.path}", headers=headers, timeout=60)
         kept = {name: value for name, value in answer.headers.items() if name.lower() in _PASSED}
         return self.change(request, Reply(answer.content, answer.status_code, kept))
 

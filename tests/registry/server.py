@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -28,6 +27,7 @@ USER, PASSWORD = "reader", "open sesame"
 HTPASSWD = f"{USER}:$2y$05$v9kTcIMW0E8phy52M2uGs.uTT5XhLVJxpHZXJrhCrBYTZjTQEQp.C\n"  # made with `htpasswd -nbB`
 REFRESH_TOKEN = "a refresh token"
 SERVICE, ISSUER = "the registry", "the tests"
+_LISTENING = re.compile(r'msg="listening on 127\.0\.0\.1:(\d+)"')
 
 
 @dataclass(frozen=True)
@@ -58,26 +58,24 @@ def find_program(scratch: Path) -> Path:
 def running(scratch: Path, settings: Mapping[str, str] | None = None) -> Iterator[RunningRegistry]:
     storage = scratch / "storage"
     config = scratch / "config.yml"
-    config.write_text(f"version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: {storage}}}}}\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    env = {**os.environ, "REGISTRY_HTTP_ADDR": f"127.0.0.1:{port}", **(settings or {})}
+    config.write_text(f"version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {storage}}}}}\n")
+    env = {**os.environ, "REGISTRY_HTTP_ADDR": "127.0.0.1:0", **(settings or {})}
     with (scratch / "log").open("wb") as log:
         process = subprocess.Popen([find_program(scratch), "serve", config], env=env, stdout=log, stderr=log)
     try:
-        _wait(process, port, scratch / "log")
-        yield RunningRegistry(f"localhost:{port}", storage, process)
+        yield RunningRegistry(f"localhost:{_port(process, scratch / 'log')}", storage, process)
     finally:
         process.terminate()
         process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 30
+def _port(process: subprocess.Popen[bytes], log: Path) -> int:
+    """Where it listens, as it says itself: a port that was free a moment ago may be somebody else's by now."""
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
+        found = _LISTENING.search(log.read_text())
+        if found:
+            return int(found[1])
         time.sleep(0.05)
     pytest.fail(f"docker-registry did not start: {log.read_text()}")
 
@@ -238,8 +236,8 @@ def push_image(host: str, name: str, *images: Forged) -> Digest:
 
 def _upload(client: requests.Session, root: str, data: bytes) -> dict[str, object]:
     digest = str(Digest.of(data))
-    place = client.post(f"{root}/blobs/uploads/", timeout=10).headers["Location"]
-    client.put(place, params={"digest": digest}, data=data, timeout=10).raise_for_status()
+    place = client.post(f"{root}/blobs/uploads/", timeout=60).headers["Location"]
+    client.put(place, params={"digest": digest}, data=data, timeout=60).raise_for_status()
     return {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": len(data)}
 
 
@@ -254,4 +252,4 @@ def _manifest(
 
 def _put_manifest(client: requests.Session, root: str, media_type: str, data: bytes, tag: str | None) -> None:
     place = f"{root}/manifests/{tag or Digest.of(data)}"
-    client.put(place, data=data, headers={"Content-Type": media_type}, timeout=10).raise_for_status()
+    client.put(place, data=data, headers={"Content-Type": media_type}, timeout=60).raise_for_status()

@@ -16,6 +16,7 @@ from tests.report.pages import dossiers
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DOSSIERS = dossiers()
 PHONE, DESKTOP, HEIGHT = 390, 1280, 844
+PATIENCE = 300_000  # milliseconds
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: scripts/setup-test-tools installs it")
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE)
         yield found
         found.close()
 
@@ -52,6 +53,7 @@ def opened(browser: Browser, pages: dict[str, Path]) -> Iterator[Opened]:
 
     def open_page(name: str, scheme: Literal["light", "dark"], width: int) -> Page:
         context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": HEIGHT})
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: seen.append(f"console: {message.text}"))
@@ -116,6 +118,7 @@ def test_people_with_screen_readers_and_keyboards_find_their_way(
 def test_the_frame_of_the_notebook_is_readable_too(browser: Browser, opened: Opened, name: str, scheme: str) -> None:
     content = opened(name, scheme, PHONE).frames[1].content()
     page = browser.new_page(color_scheme=scheme)  # scripts, and so Axe, don't run in the frame itself
+    page.set_default_timeout(PATIENCE)
     page.set_content(content)
     found = Axe().run(page, options={"runOnly": ["color-contrast", "image-alt", "list", "document-title"]})
     page.close()

@@ -1,18 +1,21 @@
 """Same lock, same digest: whoever builds, wherever, with whatever settings, however often it was interrupted."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from repro import flock
 from repro.digest import Digest
 from repro.lock import ImageOptions, LockedFile, render_lock
 from repro.oci.write_layout import write_layout
@@ -139,12 +142,8 @@ def test_whoever_builds(place: Place, digest: str) -> None:
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no tmpfs")
 def test_on_another_file_system(original: Place, digest: str) -> None:
-    home = Path(f"/dev/shm/repro-{os.getpid()}")
-    place = original.move(home)
-    try:
-        assert place.build() == digest
-    finally:
-        shutil.rmtree(home)
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="repro-") as folder:
+        assert original.move(Path(folder, "home")).build() == digest
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
@@ -153,20 +152,35 @@ def test_with_one_worker(place: Place, digest: str) -> None:
     assert place.build(preexec_fn=lambda: os.sched_setaffinity(0, one)) == digest
 
 
+@contextlib.contextmanager
+def locked(layout: Path) -> Iterator[None]:
+    """Have whoever wants to write to a layout wait."""
+    layout.mkdir()
+    handle = os.open(layout, os.O_RDONLY)
+    try:
+        assert flock.lock(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_interrupted_and_resumed(place: Place, digest: str, how: signal.Signals) -> None:
-    process = subprocess.Popen(
-        place.command(),
-        env=place.environ("cache"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    blobs = place.home / "cache" / "layers" / "blobs"
-    while process.poll() is None and not list(blobs.glob("sha256/*/*")):
-        time.sleep(0.01)
-    os.killpg(process.pid, how)
-    process.wait(60)
+    """Once there is a layer, and before all is done: the layout is not to be written to until then."""
+    with locked(place.home / "out"):
+        process = subprocess.Popen(
+            place.command(),
+            env=place.environ("cache"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        blobs = place.home / "cache" / "layers" / "blobs"
+        while not list(blobs.glob("sha256/*/*")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.killpg(process.pid, how)
+        assert process.wait(300) != 0
     assert place.build() == digest
     assert not list(place.home.glob("out/**/.*tmp*"))
 

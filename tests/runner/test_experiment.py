@@ -105,12 +105,14 @@ def test_names_that_are_not_listed_come_last(bench: Any, data: list[str]) -> Non
 
 def test_the_clock_is_set(bench: Any) -> None:
     ahead = -400 * 86400.0
+    before = time.time() + ahead
     found, _ = ran(bench, CLOCKS, Experiment(clock=ahead), TZ="UTC")
-    then = time.time() + ahead
+    after = time.time() + ahead
     for name in ("time", "time_ns", "localtime", "now", "utc"):
-        assert found[name] == pytest.approx(then, abs=60), name
-    day = time.strftime("%Y-%m-%d", time.gmtime(then))
-    assert (found["today"], found["strftime"], found["ctime"]) == (day, day, day[:4])
+        assert before - 1 <= found[name] <= after + 1, name  # some are whole seconds
+    days = {time.strftime("%Y-%m-%d", time.gmtime(then)) for then in (before, after)}  # two at midnight
+    assert {found["today"], found["strftime"]} <= days
+    assert found["ctime"] in {day[:4] for day in days}
     assert (found["given"], found["copies"], found["is"]) == ("1970", True, True)
 
 
@@ -119,10 +121,14 @@ def test_a_notebook_runs_under_a_shifted_clock(bench: Any) -> None:
         "import datetime, json\nyear = datetime.date.today().year",
         "json.dump({'year': year}, open('metrics.json', 'w'))",
     )
-    evaluation = Evaluation("notebook", "work.ipynb", bench.python, "")
-    record = execute(evaluation, bench.root, bench.out, experiment=Experiment(order="given", clock=-20 * 366 * 86400.0))
+    ahead = -20 * 366 * 86400.0
+    evaluation = Evaluation("notebook", "work.ipynb", bench.python, "", environment={"TZ": "UTC"})
+    before = time.time() + ahead
+    record = execute(evaluation, bench.root, bench.out, experiment=Experiment(order="given", clock=ahead))
+    after = time.time() + ahead
     assert record.failure is None, record.failure
-    assert [metric.value for metric in record.metrics] == [time.gmtime(time.time() - 20 * 366 * 86400).tm_year]
+    (year,) = (metric.value for metric in record.metrics)
+    assert year in {time.gmtime(then).tm_year for then in (before, after)}  # two at New Year
 
 
 @pytest.mark.parametrize(

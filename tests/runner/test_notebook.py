@@ -3,10 +3,13 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from repro.runner import limits
 from repro.runner.documents import Evaluation, RunRecord
 from repro.runner.events import CELL_FINISHED, CELL_STARTED, KERNEL_READY
 from repro.runner.report import failure_text
@@ -137,20 +140,27 @@ def test_memory_error_is_the_cells_own(bench):
     assert (failure.kind, failure.message) == ("cell", "MemoryError: no room")
 
 
-@pytest.mark.parametrize(
-    ("limits", "words"),
-    [
-        ({"cell_timeout": 1.0}, "it did not finish within its time limit of 1 s"),
-        (
-            {"timeout": 10.0, "cell_timeout": 60.0},
-            "it was still running when the time limit of 10 s for the whole evaluation ended",
-        ),
-    ],
-)
-def test_time_limits(bench, survivors, limits, words):
-    failure = bench.notebook("x = 1", "while True: pass", **limits).failure
+def test_a_cell_that_takes_longer_than_a_cell_may(bench, survivors):
+    failure = bench.notebook("x = 1", "while True: pass", cell_timeout=10.0).failure
     assert (failure.kind, failure.cell, failure.source) == ("timeout", 2, "while True: pass")
-    assert failure.message == words
+    assert failure.message == "it did not finish within its time limit of 10 s"
+    assert survivors() == []
+
+
+def test_a_cell_that_runs_when_the_time_for_everything_is_over(bench, survivors, monkeypatch):
+    """Its clock is put forward to the last second as the cell starts: what comes before it may take long here."""
+    began, ahead = time.monotonic(), 0.0
+
+    def tell(event):
+        nonlocal ahead
+        if (event.kind, event.number) == (CELL_STARTED, 2):
+            ahead = 599 - (time.monotonic() - began)
+
+    monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + ahead))
+    monkeypatch.setattr(bench, "events", SimpleNamespace(append=tell))
+    failure = bench.notebook("x = 1", "while True: pass", timeout=600.0, cell_timeout=300.0).failure
+    assert (failure.kind, failure.cell, failure.source) == ("timeout", 2, "while True: pass")
+    assert failure.message == "it was still running when the time limit of 600 s for the whole evaluation ended"
     assert survivors() == []
 
 

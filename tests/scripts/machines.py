@@ -52,7 +52,7 @@ class Machine:
             "XDG_RUNTIME_DIR": str(root),
             "XDG_STATE_HOME": str(root / "state"),
             "REPRO_DOCKER_SOCKET": str(self.socket),
-            "REPRO_ENGINE_WAIT": "20",
+            "REPRO_ENGINE_WAIT": "240",
             "REAL_SOCKET": real_socket,
         }
         self.has(*TOOLS, "python3")

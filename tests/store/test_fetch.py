@@ -269,10 +269,13 @@ def test_ctrl_c_wakes_every_download_and_leaves_no_file(cache: ObjectStore) -> N
         environ = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
         command = [sys.executable, "-c", _FETCH, server.url, str(cache.directory)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ) as child:
-            until(lambda: len(leftovers(cache)) == 4 and len(server.log) == 4)
-            child.send_signal(signal.SIGINT)
-            printed, _ = child.communicate(timeout=30)
-        hold.set()
+            try:
+                until(lambda: len(leftovers(cache)) == 4 and len(server.log) == 4)
+                child.send_signal(signal.SIGINT)
+                printed, _ = child.communicate(timeout=120)  # far less than the server would hold them
+            finally:
+                hold.set()
+                child.kill()
     assert printed == b"interrupted\n"
     assert leftovers(cache) == []
 

@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -272,18 +273,21 @@ def test_a_tampered_blob_never_becomes_an_image(watched: Watched) -> None:
     assert put(watched.engine, forge(ONE, TWO), "x").id == image.id
 
 
-def interrupt_when(monkeypatch: pytest.MonkeyPatch, moment: threading.Event) -> None:
-    """Ctrl-C for whoever waits for a thread, at that moment."""
+def interrupt_when(monkeypatch: pytest.MonkeyPatch, moment: threading.Event) -> threading.Event:
+    """Ctrl-C for whoever waits for a thread, at that moment; returns what is set once the thread knows of it."""
+    monkeypatch.setattr("repro.transfer.load._PATIENCE", 300.0)  # an engine with much to do takes longer
     join = threading.Thread.join
-    waiting = [moment]
+    waiting, known = [moment], threading.Event()
 
     def joined(thread: threading.Thread, timeout: float | None = None) -> None:
         if timeout is None and waiting:
             waiting.pop().wait()
             raise KeyboardInterrupt
+        known.set()
         join(thread, timeout)
 
     monkeypatch.setattr(threading.Thread, "join", joined)
+    return known
 
 
 def test_ctrl_c_on_the_way_leaves_nothing(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,12 +295,12 @@ def test_ctrl_c_on_the_way_leaves_nothing(watched: Watched, monkeypatch: pytest.
 
     def slow(self: Forged, number: int) -> BinaryIO:
         opening.set()
-        time.sleep(0.1)
+        assert known.wait(60)
         return opened(self, number)
 
     monkeypatch.setattr(Forged, "open_layer", slow)
     monkeypatch.setattr("repro.transfer.load._first", lambda *_: 0)
-    interrupt_when(monkeypatch, opening)
+    known = interrupt_when(monkeypatch, opening)
     with pytest.raises(KeyboardInterrupt):
         put(watched.engine, image, "x")
     assert watched.engine.image(image.id) is None
@@ -315,6 +319,12 @@ def test_ctrl_c_when_the_engine_has_everything_leaves_nothing(
     assert image.opened == [0, 1]
 
 
+def listens(path: str) -> bool:
+    """Whether somebody takes connections at a socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
 @pytest.fixture
 def podman() -> Iterator[DockerEngine]:
     """A podman with an empty storage of its own, at a path that is short enough for it."""
@@ -326,8 +336,8 @@ def podman() -> Iterator[DockerEngine]:
         with Path(folder, "log").open("wb") as log:
             service = subprocess.Popen([*command, "system", "service", "-t", "0", address], stdout=log, stderr=log)
         try:
-            deadline = time.monotonic() + 20
-            while not Path(folder, "s").exists() and time.monotonic() < deadline:
+            deadline = time.monotonic() + 120
+            while not listens(f"{folder}/s") and service.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.05)
             found = find_docker({"DOCKER_HOST": address, "HOME": folder})
             yield found

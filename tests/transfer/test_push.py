@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
@@ -73,7 +74,7 @@ def put(registry: Registry, name: ImageName, *images: Forged, mount_from: Iterab
 def stored(name: ImageName, reference: str) -> tuple[str, bytes]:
     """Media type and bytes of a manifest."""
     accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
-    answer = requests.get(f"{name.url}/manifests/{reference}", headers={"Accept": accept}, timeout=10)
+    answer = requests.get(f"{name.url}/manifests/{reference}", headers={"Accept": accept}, timeout=60)
     answer.raise_for_status()
     return answer.headers["Content-Type"], answer.content
 
@@ -179,14 +180,16 @@ def breaking(after: int, times: int) -> tuple[Callable[[str, Any], Any], list[tu
     """A connection that breaks in the middle of the first bodies that are long enough; and what was sent in each."""
     sent: list[tuple[str, int]] = []
     left = [times]
+    lock = threading.Lock()
 
     def change(method: str, data: Any) -> Any:
         if not callable(data):
             return data
 
         def blocks() -> Iterator[bytes]:
-            sent.append((method, 0))
-            number = len(sent) - 1
+            with lock:
+                sent.append((method, 0))
+                number = len(sent) - 1
             for block in (part[at : at + 65536] for part in data() for at in range(0, len(part), 65536)):
                 if left[0] and sent[number][1] >= after:
                     left[0] -= 1
@@ -352,7 +355,15 @@ def test_ctrl_c_ends_the_uploads(
 ) -> None:
     from repro.transfer import push as module  # noqa: PLC0415 - the module, not the function
 
-    image, begun, wait = forge(BIG, packed=False), threading.Event(), module.wait
+    image, begun, stopped, wait = forge(BIG, packed=False), threading.Event(), threading.Event(), module.wait
+
+    class Pool(ThreadPoolExecutor):
+        """Is shut down before its work is done once the uploads have been told to end."""
+
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            if cancel_futures:
+                stopped.set()
+            super().shutdown(wait, cancel_futures=cancel_futures)
 
     def change(_: str, data: Any) -> Any:
         def slowly() -> Iterator[bytes]:
@@ -360,20 +371,18 @@ def test_ctrl_c_ends_the_uploads(
                 yield block
                 begun.set()
                 if number == 0:
-                    stopped.wait(10)
+                    assert stopped.wait(60)
 
         return slowly if callable(data) else data
 
-    stopped = threading.Event()
-
     def interrupt(*args: Any) -> Any:
         if begun.is_set():
-            stopped.set()
             raise KeyboardInterrupt
         return wait(args[0], 0.05)
 
     registry.change = change
     monkeypatch.setattr(module, "wait", interrupt)
+    monkeypatch.setattr(module, "ThreadPoolExecutor", Pool)
     with pytest.raises(KeyboardInterrupt):
         put(registry, name, image)
     assert not open_registry.blob(image.layers[0].digest).exists()

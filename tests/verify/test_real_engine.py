@@ -131,21 +131,21 @@ def test_a_run_is_sealed(image: tuple[str, Lock], engine: Engine, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("image", "outcome"),
+    ("image", "timeout", "outcome"),
     [
-        ("hog", Outcome.OUT_OF_MEMORY),
-        ("sleep", Outcome.TIMED_OUT),
-        ("silent", Outcome.EVALUATION_FAILED),
+        ("hog", 300.0, Outcome.OUT_OF_MEMORY),
+        ("sleep", 5.0, Outcome.TIMED_OUT),
+        ("silent", 300.0, Outcome.EVALUATION_FAILED),
     ],
     indirect=["image"],
 )
-def test_a_run_that_never_reports(image: tuple[str, Lock], outcome: Outcome, engine: Engine) -> None:
+def test_a_run_that_never_reports(image: tuple[str, Lock], timeout: float, outcome: Outcome, engine: Engine) -> None:
     tag, lock = image
     verdict = verify(
         tag,
         lock=(lock, render_body(lock)),
         engine=engine,
-        timeout=5.0,
+        timeout=timeout,
         memory=256 << 20,
         project=None,
         progress=Silent(),

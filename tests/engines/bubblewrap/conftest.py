@@ -82,17 +82,20 @@ class Python:
     unprivileged: bool
     outcomes: list[RunOutcome] = field(default_factory=list)
 
-    def __call__(self, code: str, **settings: Any) -> RunOutcome:
-        outcome = as_nobody(lambda: self.run(code, **settings)) if self.unprivileged else self.run(code, **settings)
+    def __call__(self, code: str, on_output: Callable[[str], None] | None = None, **settings: Any) -> RunOutcome:
+        def run() -> RunOutcome:
+            return self.run(code, on_output, **settings)
+
+        outcome = as_nobody(run) if self.unprivileged else run()
         self.outcomes.append(outcome)
         return outcome
 
-    def run(self, code: str, **settings: Any) -> RunOutcome:
+    def run(self, code: str, on_output: Callable[[str], None] | None = None, **settings: Any) -> RunOutcome:
         engine = find_bubblewrap("test")
         image = engine.image(f"docker-archive:{self.archive}")
         assert image is not None
         command = (image.labels["dev.repro.base.python-path"], "-c", code)
-        return engine.run(RunSpec(image.id, args=command, **settings))
+        return engine.run(RunSpec(image.id, args=command, **settings), on_output)
 
 
 @pytest.fixture(params=["ourselves", "nobody"])

@@ -16,6 +16,7 @@ from repro.engines.bubblewrap.scratch import runs_directory
 from repro.engines.model import Shown
 from repro.errors import InfrastructureError, IntegrityError, UsageError
 from tests.engines.bubblewrap.conftest import Python, groups_of
+from tests.engines.seen import WAIT, Seen, hours_later
 
 pytestmark = pytest.mark.base
 
@@ -149,26 +150,20 @@ def test_no_core_files_and_a_number_of_open_files(python: Python) -> None:
     assert outcome.log == "(0, 0) True"
 
 
-def test_output_streams_line_by_line_across_borders(sandboxes: BubblewrapEngine, image: ImageInfo) -> None:
-    seen: list[str] = []
-    code = (
-        "import os, time\n"
+def test_output_streams_line_by_line_as_it_comes_and_across_borders(
+    sandboxes: BubblewrapEngine, image: ImageInfo, shared: Path
+) -> None:
+    seen = Seen(shared / "seen")
+    code = WAIT + (
         "for byte in 'größe €\\r\\n'.encode(): os.write(1, bytes([byte])); time.sleep(0.01)\n"
-        "os.write(2, b'bad \\xff byte\\n'); time.sleep(0.2)\n"
-        "os.write(1, b'x' * 200000 + b'\\nno newline')"
+        "seen(1); os.write(2, b'bad \\xff byte\\n')\n"
+        "seen(2); os.write(1, b'x' * 200000 + b'\\nno newline')"
     )
-    outcome = sandboxes.run(RunSpec(image.id, (image.labels["dev.repro.base.python-path"], "-c", code)), seen.append)
-    assert seen[:2] == ["größe €", "bad \ufffd byte"]
-    assert "".join(seen[2:]) == "x" * 200000 + "no newline"
-    assert outcome.log == "\n".join(seen)
-
-
-def test_lines_come_while_the_run_goes_on(sandboxes: BubblewrapEngine, image: ImageInfo) -> None:
-    times: list[float] = []
-    sandboxes.run(
-        RunSpec(image.id, ("sh", "-c", "echo one; sleep 1; echo two")), lambda _: times.append(time.monotonic())
-    )
-    assert times[1] - times[0] > 0.5
+    command = (image.labels["dev.repro.base.python-path"], "-c", code)
+    outcome = sandboxes.run(RunSpec(image.id, command, shown=seen.shown, timeout=300), seen)
+    assert seen.lines[:2] == ["größe €", "bad \ufffd byte"]
+    assert "".join(seen.lines[2:]) == "x" * 200000 + "no newline"
+    assert outcome.log == "\n".join(seen.lines)
 
 
 def test_a_run_has_its_own_directory_and_groups_and_leaves_neither(
@@ -187,10 +182,11 @@ def test_a_run_has_its_own_directory_and_groups_and_leaves_neither(
     assert list(runs_directory().iterdir()) == []
 
 
-def test_time_runs_out(python: Python) -> None:
-    outcome = python("print('begun', flush=True)\nimport time\ntime.sleep(600)", timeout=2)
+def test_time_runs_out(python: Python, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "print('begun', flush=True)\nimport time\ntime.sleep(600)"
+    outcome = python(code, hours_later(monkeypatch), timeout=3600)
     assert (outcome.timed_out, outcome.exit_code, outcome.log) == (True, None, "begun")
-    assert 2 <= outcome.seconds < 60
+    assert outcome.seconds >= 3600
 
 
 def test_time_runs_out_after_output_was_closed(python: Python) -> None:
@@ -211,15 +207,16 @@ def test_what_ignores_signals_and_runs_on_in_the_background_ends_with_the_comman
         "    os.setsid(); signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
         f"    os.execv('/bin/sh', ['sh', '-c', 'sleep 600', '{MARK}'])\n"
         "time.sleep(0.3); print('done')",
-        timeout=60,
+        timeout=300,
     )
     assert (outcome.exit_code, outcome.log) == (0, "done")
     assert marked() == []
 
 
 def test_memory_runs_out(python: Python) -> None:
-    code = "import time\nhog = []\nfor _ in range(100): hog.append(bytearray(16 << 20)); time.sleep(0.02)"
-    outcome = python(code, memory=128 << 20, timeout=60)
+    """It takes no more than 320 MB, for whoever watches may look late."""
+    code = "import time\nhog = []\nfor _ in range(20): hog.append(bytearray(16 << 20))\ntime.sleep(600)"
+    outcome = python(code, memory=128 << 20, timeout=120)
     assert outcome.oom_killed
     assert outcome.exit_code == 137
 
@@ -228,9 +225,10 @@ def test_files_in_memory_count_as_memory(python: Python) -> None:
     code = (
         "import time\n"
         "with open('/tmp/hog', 'wb') as f:\n"
-        "    for _ in range(100): f.write(bytes(16 << 20)); f.flush(); time.sleep(0.02)"
+        "    for _ in range(20): f.write(bytes(16 << 20)); f.flush()\n"
+        "time.sleep(600)"
     )
-    outcome = python(code, memory=128 << 20, timeout=60)
+    outcome = python(code, memory=128 << 20, timeout=120)
     assert outcome.oom_killed
     assert outcome.exit_code == 137
 
@@ -242,7 +240,7 @@ def test_memory_that_processes_share_counts_once(python: Python) -> None:
         "children = [os.fork() for _ in range(3)]\n"
         "time.sleep(1); print('fine')"
     )
-    outcome = python(code, memory=160 << 20, timeout=60)
+    outcome = python(code, memory=160 << 20, timeout=300)
     assert not outcome.oom_killed
     assert set(outcome.log.split()) == {"fine"}
 
@@ -258,7 +256,7 @@ def test_processes_run_out(python: Python) -> None:
         "except OSError as error: print('refused', error.errno)\n"
         "print(made < 60)"
     )
-    outcome = python(code, pids=50, timeout=60)
+    outcome = python(code, pids=50, timeout=300)
     assert outcome.log.splitlines() == ["refused 11", "True"]
 
 
