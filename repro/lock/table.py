@@ -94,7 +94,8 @@ class Table:
     def path(self, key: str) -> str:
         """A POSIX path that stays below the project root."""
         value = self.text(key)
-        self._check_path(key, value)
+        if value:
+            self._check_path(key, value)
         return value
 
     def paths(self, key: str) -> tuple[str, ...]:
@@ -210,7 +211,8 @@ class Table:
         for option in options:
             if value == option:
                 return option
-        self.fault(key, f"must be one of {', '.join(options)}")
+        if value:
+            self.fault(key, f"must be one of {', '.join(options)}")
         return options[0]
 
     def optional_choice(self, key: str, options: Sequence[_Text]) -> _Text | None:
@@ -221,7 +223,7 @@ class Table:
         """64 lower-case hex digits."""
         value = self.text(key)
         try:
-            return Digest(value)
+            return Digest(value) if value else _NOTHING
         except ValueError:
             self.fault(key, "must be 64 lower-case hex digits")
             return _NOTHING

@@ -150,6 +150,8 @@ def test_pyproject_serves_where_there_is_no_repro_toml(tmp_path: Path) -> None:
         ("[metrics.policy.m]\ndigits = 2", "metrics.policy.m.digits: unknown field"),
         ("[limits]\nmemory = 'infk'", "limits.memory: must be a size"),
         ("[limits]\nmemory = '0g'", "limits.memory: must be a size"),
+        ("[limits]\nmemory = 4", "limits.memory: must be a string"),
+        ("[limits]\nmemory = ''", "limits.memory: must not be empty"),
         ("[image]\nencoding = 'lzma'", "image.encoding: must be one of splice, gzip, zstd, tar"),
         ("[image]\nbytecode = true", "image.bytecode: must be a string"),
         ("[image]\nbytecode = 'some'", "image.bytecode: must be one of used, all, none"),
@@ -173,7 +175,7 @@ def test_faults_are_named(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "repro.toml").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError) as caught:
         load_config(tmp_path)
-    assert any(line.startswith(problem) for line in caught.value.problems), caught.value.problems
+    assert [line[: len(problem)] for line in caught.value.problems] == [problem], caught.value.problems
 
 
 @pytest.mark.parametrize("text", ["tool = 1", "[tool]\nrepro = 1", "[tool", "\x00"])

@@ -500,3 +500,18 @@ def test_a_missing_lock_says_how_to_write_one(tmp_path: Path) -> None:
 def test_the_lock_is_toml_that_others_read() -> None:
     document = tomllib.loads(render_lock(full_lock()).decode())
     assert document["packages"][1]["files"][0]["name"].startswith("numpy-2.4.1")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [("sha256", "1", "must be a string"), ("path", '""', "must not be empty"), ("role", "true", "must be a string")],
+)
+def test_one_fault_is_told_once(field: str, value: str, problem: str) -> None:
+    text = render_lock(full_lock()).decode()
+    before, files, after = text.partition("[[files]]\n")
+    after = re.sub(rf'^{field} = ".*"$', f"{field} = {value}", after, count=1, flags=re.MULTILINE)
+    with pytest.raises(IntegrityError) as caught:
+        parse_lock((before + files + after).encode())
+    assert [one for one in caught.value.problems if one.startswith(f"files[0].{field}")] == [
+        f"files[0].{field}: {problem}"
+    ]

@@ -172,7 +172,7 @@ def _conda_names(table: Table, key: str) -> tuple[str, ...]:
 
 def _size(table: Table, key: str) -> int | None:
     text = table.optional_text(key)
-    if text is None:
+    if not text:  # told already, where it is no text
         return None
     try:
         return parse_memory(text)
