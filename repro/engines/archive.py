@@ -37,10 +37,9 @@ def read_members(archive: tarfile.TarFile) -> tuple[dict[str, bytes], str | None
     """
     files: dict[str, bytes] = {}
     left = MOST_BYTES
-    for number, member in enumerate(archive):
+    for number, (member, path) in enumerate(_below_top(archive)):
         if number == 0 and member.issym():
             return {}, member.linkname
-        path = _below_top(member.name)
         if not member.isreg() or path is None:
             continue
         left -= member.size
@@ -58,12 +57,11 @@ def extract_members(archive: tarfile.TarFile, directory: Path) -> None:
     can have together, or at all.
     """
     left = MOST_COLLECTED
-    for number, member in enumerate(archive):
+    for number, (member, path) in enumerate(_below_top(archive)):
         left -= member.size if member.isreg() else 0
         if left < 0 or number >= MOST_FILES:
             most = f"{MOST_COLLECTED >> 20} MiB or {MOST_FILES} files"
             raise IntegrityError(f"more than {most} to copy out of the container", where=member.name)
-        path = _below_top(member.name)
         stream = archive.extractfile(member) if member.isreg() else None
         if not path or stream is None:
             continue
@@ -84,12 +82,18 @@ def _possible(name: str) -> Iterator[None]:
         raise IntegrityError(f"the container left a file that can't be: {error}", where=name) from error
 
 
-def _below_top(name: str) -> str | None:
-    """A member's path without its first component; None when it would leave the place it is unpacked to."""
-    parts = [part for part in name.split("/") if part not in {"", "."}]
-    if ".." in parts or name.startswith("/"):
-        return None
-    return "/".join(parts[1:])
+def _below_top(archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, str | None]]:
+    """Members with their paths below the first; None for those that would leave the place they are unpacked to.
+
+    Docker's first member has the name of the folder that was asked for, and the others begin with it. Podman leaves
+    the name of a volume's folder out: "", "/a", "/b/c".
+    """
+    top = None
+    for member in archive:
+        parts = [part for part in member.name.split("/") if part not in {"", "."}]
+        top = min(len(parts), 1) if top is None else top
+        outside = ".." in parts or (top and member.name.startswith("/"))
+        yield member, None if outside else "/".join(parts[top:])
 
 
 class _Chunks(io.RawIOBase):

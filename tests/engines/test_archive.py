@@ -40,6 +40,15 @@ def test_members_that_would_leave_are_left_out(tmp_path: Path) -> None:
     assert not (target / "link").is_symlink()
 
 
+def test_podman_leaves_out_the_name_of_a_volumes_folder(tmp_path: Path) -> None:
+    data = tar(("", b""), ("/a", b"1"), ("/sub/b", b"2"), ("/../evil", b"3"))
+    with open_archive([data]) as opened:
+        extract_members(opened, tmp_path)
+    found = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {"a": b"1", "sub/b": b"2"}
+    assert not (tmp_path.parent / "evil").exists()
+
+
 def test_chunk_borders_do_not_matter() -> None:
     data = tar(("top/é.txt", b"x" * 5000), ("top/sub/b", b"y"))
     with open_archive(data[i : i + 7] for i in range(0, len(data), 7)) as opened:

@@ -1,16 +1,11 @@
 """Images straight into the real engine: what is sent, what is asked, and what is left when it fails."""
 
 import gzip
-import shutil
-import socket
-import subprocess
+import os
 import sys
-import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
@@ -21,6 +16,7 @@ from repro.errors import InfrastructureError, IntegrityError
 from repro.oci.image import LAYER, LAYER_ZSTD, Descriptor
 from repro.progress import Silent
 from repro.transfer.load import _wants_plain, load
+from tests.engines.podman import running_podman
 from tests.oci.forged import Forged, changed, forge, layer
 
 if sys.version_info >= (3, 14):
@@ -319,32 +315,12 @@ def test_ctrl_c_when_the_engine_has_everything_leaves_nothing(
     assert image.opened == [0, 1]
 
 
-def listens(path: str) -> bool:
-    """Whether somebody takes connections at a socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(path) == 0
-
-
 @pytest.fixture
 def podman() -> Iterator[DockerEngine]:
-    """A podman with an empty storage of its own, at a path that is short enough for it."""
-    if shutil.which("podman") is None:
-        pytest.fail("podman is needed; on Debian and Ubuntu: apt-get install podman")
-    with tempfile.TemporaryDirectory(prefix="podman-") as folder:
-        command = ["podman", "--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", "vfs"]
-        address = f"unix://{folder}/s"
-        with Path(folder, "log").open("wb") as log:
-            service = subprocess.Popen([*command, "system", "service", "-t", "0", address], stdout=log, stderr=log)
-        try:
-            deadline = time.monotonic() + 120
-            while not listens(f"{folder}/s") and service.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.05)
-            found = find_docker({"DOCKER_HOST": address, "HOME": folder})
-            yield found
-            found.close()
-        finally:
-            service.terminate()
-            service.wait()
+    with running_podman() as running:
+        found = find_docker({"DOCKER_HOST": running.address, "HOME": os.devnull})
+        yield found
+        found.close()
 
 
 def test_podman_gets_it_whole_and_wrong_content_is_found_before(podman: DockerEngine) -> None:
