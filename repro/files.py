@@ -28,15 +28,27 @@ PLACE = {
 }
 
 
+class DiskError(InfrastructureError):
+    """This machine's own disk refuses: it is full, read-only, or not this user's to write to."""
+
+
+def is_visible_file(path: Path) -> bool:
+    """Whether a file is there that this user may see: before Python 3.14 `is_file` raises below a closed folder."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
+
+
 @contextlib.contextmanager
 def disk_errors(path: Path, reasons: Mapping[int, str] = _DISK) -> Iterator[None]:
-    """Turn the disk's refusals (full, quota, read-only, permission) into an InfrastructureError that names `path`."""
+    """Turn the disk's refusals (full, quota, read-only, permission) into a DiskError that names `path`."""
     try:
         yield
     except OSError as error:
         if error.errno is None or error.errno not in reasons:
             raise
-        raise InfrastructureError(
+        raise DiskError(
             f"can't write: {reasons[error.errno]}",
             where=str(path),
             fix="Free some space or choose a writable place, then run the command again; nothing was half-written.",

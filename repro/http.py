@@ -5,6 +5,7 @@ What the bytes mean is not known here: see `repro.store.fetch` for files and `re
 
 import contextlib
 import functools
+import ipaddress
 import os
 import re
 import ssl
@@ -48,9 +49,10 @@ class Session(requests.Session):
         super().__init__()
         self.trust = trust
 
-    def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
+    def merge_environment_settings(self, url: Any, *args: Any, **kwargs: Any) -> Any:
         """Proxies come from the environment; which certificates to trust was decided before."""
-        return {**super().merge_environment_settings(*args, **kwargs), "verify": True}
+        merged = super().merge_environment_settings(url, *args, **kwargs)
+        return {**merged, "proxies": {} if _on_this_machine(url) else merged["proxies"], "verify": True}
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send with our timeouts unless the caller gave others."""
@@ -67,7 +69,8 @@ def session(
 ) -> Session:
     """A session for one thread.
 
-    Proxies (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) and netrc (NETRC) are read from the process' environment.
+    Proxies (HTTP_PROXY, HTTPS_PROXY, NO_PROXY; never for servers on this machine) and netrc (NETRC) are read from the
+    process' environment.
 
     Args:
         ca_cert: File or directory of CA certificates; else the variable that is set of PIP_CERT, REQUESTS_CA_BUNDLE,
@@ -229,11 +232,20 @@ def _userinfo(url: str) -> tuple[str, str] | None:
     return (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
 
 
+def _on_this_machine(url: str) -> bool:
+    """Such servers are spoken to without TLS: what is sent to them must not leave by a proxy."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _explain(error: requests.RequestException, url: str, trust: str) -> InfrastructureError | UsageError:
     if isinstance(error, ValueError) and "SOCKS" not in str(error):  # InvalidURL, MissingSchema, InvalidSchema
         return UsageError(f"not a URL that can be requested: {redact(url)}", fix="Correct the URL.")
     host = host_of(url)
-    proxy = select_proxy(url, get_environ_proxies(url))
+    proxy = None if _on_this_machine(url) else select_proxy(url, get_environ_proxies(url))
     route = f"through the proxy {redact(proxy)}" if proxy else "without a proxy"
     details = f"{redact(url)}\nrequested {route}, trusting {trust}"
     reason = _reason(error)

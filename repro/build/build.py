@@ -152,6 +152,10 @@ def _base(plan: BuildPlan, sources: Sources, progress: Progress) -> Image:
     )
 
 
+class _HealedError(InfrastructureError):
+    """Damaged layers were removed from the cache: the next try makes them again."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Assembly:
     """One build by an assembler: its steps share what they were asked for."""
@@ -163,7 +167,14 @@ class _Assembly:
     progress: Progress
 
     def run(self, prepared: Sequence[Prepared], tags: tuple[str, ...]) -> list[BuiltImage]:
-        """Assemble an image for each target and deliver them."""
+        """Assemble an image for each target and deliver them; once more where the cache of layers was damaged."""
+        try:
+            return self._once(prepared, tags)
+        except _HealedError as error:
+            self.progress.warn(f"{error.what}; it is made anew")
+            return self._once(prepared, tags)
+
+    def _once(self, prepared: Sequence[Prepared], tags: tuple[str, ...]) -> list[BuiltImage]:
         outputs = self.request.outputs or (self._default_output(),)
         linking = any(output.kind == "layout" for output in outputs)
         images = [self._image(one, linking=linking) for one in prepared]
@@ -185,7 +196,7 @@ class _Assembly:
         except IntegrityError as error:
             damaged = [image.discard_damaged() for image in images if isinstance(image, Healable)]
             if any(damaged):
-                raise InfrastructureError(
+                raise _HealedError(
                     f"a layer in the cache was damaged, and is removed from it now: {error.what}",
                     where=error.where,
                     fix="Run the command again: the layer will be made anew.",

@@ -30,6 +30,7 @@ Declare them in one of these ways, then capture again:
 _MOST_NAMED = 5
 _TINY = 1e-6
 """The default tolerance is more than a thousandth of what is smaller."""
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _DURATION = re.compile(
     r"(?:^|[^a-z])(?:run_?time|elapsed|duration|latency|seconds|secs|(?:wall|cpu|fit|train|score|epoch)_?time"
     r"|(?:samples|steps|items|tokens|it)_per_sec(?:ond)?)(?:$|[^a-z])"
@@ -101,6 +102,12 @@ def baseline_warnings(
         yield (
             f"these look like durations, which no rerun repeats: {_listed(timed)}; "
             "leave them out in repro.toml, [metrics] exclude, or give them a tolerance"
+        )
+    dated = [m.name for m in metrics if isinstance(m.value, str) and _MOMENT.match(m.value)]
+    if dated:
+        yield (
+            f"if these are the time of the run, no rerun repeats them: {_listed(dated)}; "
+            "leave them out in repro.toml, [metrics] exclude"
         )
     printed = [m.name for m in metrics if is_printed(m.source)]
     if printed:

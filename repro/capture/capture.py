@@ -19,7 +19,7 @@ from repro.capture.drift import drift, drift_warnings
 from repro.capture.evidence import Evidence, gather, gather_stored, subject_sources
 from repro.capture.learnt import Facts, Seen
 from repro.capture.locating import locate_files, naming_pointers
-from repro.capture.metric_places import choose_metrics, locked_places
+from repro.capture.metric_places import choose_metrics, locked_places, unread_places
 from repro.capture.model import Interpreter, Kernel
 from repro.capture.modules import locked_modules
 from repro.capture.outputs import Kept, Written, declared_outputs, keep_baseline, stored_outputs
@@ -153,7 +153,8 @@ class _Capture:
         laptop, named = named_root(root, sources, evidence.files)
         chosen = choose_metrics(evidence.metrics, config)
         profiled = profile_data(evidence.files, root, kernel.python, config.profiles)
-        metrics = make_baseline(chosen, config, self.project.path, evidence.warnings, evidence.repeats)
+        reasons = (*evidence.warnings, *unread_places(config, evidence.outputs))
+        metrics = make_baseline(chosen, config, self.project.path, reasons, evidence.repeats)
         revision = read_revision(root, [file.path for file in evidence.files])
         written = Written(root, evidence.outputs, directory)
         declared = (

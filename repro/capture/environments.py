@@ -4,11 +4,12 @@ import enum
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from repro.capture.interpreters import absolute, fault, identity, is_own, prefix_of, prefix_python
+from repro.capture.interpreters import absolute, fault, identity, is_environment, is_own, prefix_of, prefix_python
+from repro.capture.model import Kernel
 from repro.capture.pyenv import pyenv_version
 from repro.errors import ReproError
 from repro.process import run
@@ -94,6 +95,22 @@ def path_pythons(environ: Mapping[str, str]) -> Iterator[Path]:
 def outside_path(environ: Mapping[str, str]) -> list[str]:
     """The directories on PATH, without those of the environment that runs repro."""
     return [one for one in environ.get("PATH", os.defpath).split(os.pathsep) if one and not is_own(Path(one))]
+
+
+def entered(kernel: Kernel, environ: Mapping[str, str]) -> Kernel:
+    """The kernel with the variables by which its environment is the active one, as it is in the image.
+
+    Otherwise `!pip` and `!python` are those of whatever is active, such as the environment that runs repro, and IPython
+    imports from that. What the kernel's own variables say stays.
+    """
+    prefix, folder = prefix_of(kernel.python), str(kernel.python.parent)
+    path = outside_path(environ)
+    if is_environment(prefix) or folder not in path:
+        path = [folder, *(one for one in path if one != folder)]
+    own = {"PATH": os.pathsep.join(path)}
+    if environ.get("VIRTUAL_ENV") or (prefix / "pyvenv.cfg").exists():
+        own["VIRTUAL_ENV"] = str(prefix)
+    return replace(kernel, env={**own, **kernel.env})
 
 
 def _candidate(prefix: Path, source: str, rank: Rank = Rank.PROJECT, tool: Tool | None = None) -> EnvironmentCandidate:

@@ -43,7 +43,7 @@ def failure_error(failure: Failure, subject: str, root: Path) -> EvaluationError
     if failure.kind == "cell" and failure.cell is None:
         fix = "Make the script run by itself, then capture again; its arguments follow `--`, or [run] args."
     if failure.kind == "cell":
-        fix = _as_module(subject, failure) or _in_the_root(subject, failure, root) or fix
+        fix = _as_module(subject, failure) or _in_the_root(subject, failure, root) or _not_installed(failure) or fix
     if failure.message.endswith(FULL_DISK):
         fix = "Free space on the disk that it writes to, then capture again; TMPDIR names another for temporary files."
     return kind(failure.message, where=where, problems=failure.problems, details=details, fix=fix)
@@ -58,6 +58,17 @@ def _as_module(subject: str, failure: Failure) -> str | None:
     return (
         "It is a module of a package, which `python -m` runs. Capture a small script that does the same, in the folder "
         f'that has the package: `import runpy; runpy.run_module("{name}", run_name="__main__", alter_sys=True)`.'
+    )
+
+
+def _not_installed(failure: Failure) -> str | None:
+    """What to do about a module that is nowhere."""
+    found = _MISSING.search(failure.message)
+    if found is None or not found["module"]:
+        return None
+    return (
+        f"Install what brings {found['module'].partition('.')[0]} in the environment that ran it, or name another one "
+        "with --python PATH; then capture again."
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from repro.capture.config import FileRules
 from repro.capture.hashing import HashAll, lock_files, sayable, shown, unsayable
 from repro.capture.listed import listed_warnings, needed_folders
-from repro.capture.outside import NOT_NEEDED, Links, Outside, bring_inside, leaving_link, put_instead
+from repro.capture.outside import NOT_NEEDED, Links, Outside, bring_inside, leaving_link, outside_problems, put_instead
 from repro.capture.passed_over import passed_over
 from repro.capture.roles import matches, role_of
 from repro.capture.snapshot import FileState, Ignored
@@ -94,11 +94,12 @@ def collect_inputs(
     )
     lost = passed_over(root, sorter.trace_reads.keys() - sorter.trace_writes.keys(), rules.exclude)
     sorter.warnings |= set(lost.warnings)
+    found = sorter.problems.union(*(outside_problems(paths, cure) for cure, paths in sorter.far.items()))
     folders = needed_folders(evidence.trace, evidence.before, {*sorter.inputs, *outputs}, sorter.relative)
     return InputReport(
         files=files,
         outputs=tuple(path for path in outputs if sayable(path)),
-        problems=tuple(sorted({*sorter.problems, *problems, *lost.problems, *map(unsayable, outputs)} - {""})),
+        problems=tuple(sorted({*found, *problems, *lost.problems, *map(unsayable, outputs)} - {""})),
         warnings=(*evidence.watched.warnings, *sorted(sorter.warnings)),
         only_watched=tuple(file.path for file in files if file.path in watched),
         directories=tuple(path for path in folders if sayable(path)),
@@ -119,6 +120,7 @@ class _Sorter:
     problems: set[str] = field(default_factory=set)
     warnings: set[str] = field(default_factory=set)
     included: set[str] = field(default_factory=set)
+    far: dict[str, set[str]] = field(default_factory=dict)
     real: RealPaths = field(default_factory=RealPaths)
 
     def __post_init__(self) -> None:
@@ -148,7 +150,7 @@ class _Sorter:
             self.take_project_file(inside)
         elif not self._may_be_outside(path):
             cure = hub_advice(path) or bring_inside(self.root, path, module=path in self.imported)
-            self.problems.add(f"{shown(path)} lies outside the project; {cure}")
+            self.far.setdefault(cure, set()).add(shown(path))
 
     def take_watched(self, path: str, events: FileEvents) -> None:
         """A file that the system reported: relative to the root, or absolute outside of it.

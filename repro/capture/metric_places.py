@@ -9,6 +9,7 @@ from repro.capture.snapshot import Snapshot
 from repro.runner.documents import MeasuredMetric
 from repro.runner.found import MLFLOW, left_out, yields
 from repro.runner.metrics_printed import REPORTS, is_printed, pattern_entry
+from repro.words import few
 
 _FILES = (*(f"metrics.{ending}" for ending in ("json", "yaml", "yml", "toml")), "dvclive/metrics.json", "dvc.yaml")
 _MLFLOW = ("mlruns", "mlflow.db")
@@ -16,6 +17,9 @@ _TENSORBOARD = ("runs", "logs", "lightning_logs")
 _KEPT_BY_TRACKERS = frozenset({"mlflow.db", "dvc.yaml"})
 _OF_THE_INSTALLATION = ("**/mlflow/telemetry.json", "**/iterative/telemetry*")
 """Random identifiers in the user's home, by which MLflow and DVCLive count installations."""
+_LIKELY = re.compile(r".*(?:metric|score|result|eval|report|summary).*\.(?:json|ya?ml|toml)", re.IGNORECASE)
+_DATED = re.compile(r"\d{4}-?\d\d-?\d\d|\d\d-\d\d-\d\d")
+_MOST_NAMED = 3
 _EXPERIMENT = re.compile(r"(?:.*/)?mlruns/[^/]+/meta\.yaml")
 _FOR_A_NEW_STORE = re.compile(r"mlflow\.store\.db_migrations(?:\..*)?")
 _NAMED_AT_RANDOM = re.compile(r"(?:.*/)?mlruns/.*|.*\.tfevents\.[^/]*")
@@ -28,6 +32,20 @@ def metric_places(config: Config, subject: str) -> tuple[str, ...]:
     folders = dict.fromkeys([PurePosixPath(subject).parent, PurePosixPath()])
     usual = [str(folder / name) for group in (_FILES, _MLFLOW, _TENSORBOARD) for folder in folders for name in group]
     return (*usual, *_printed(config))
+
+
+def unread_places(config: Config, outputs: Iterable[str]) -> Iterator[str]:
+    """What to say, where there is no metric, of files that the run wrote and that look as if they held some."""
+    if config.metrics_files is None:
+        likely = [path for path in outputs if _LIKELY.fullmatch(PurePosixPath(path).name)]
+        found = [path for path in likely if not _DATED.search(path)]
+        if len(found) < len(likely):
+            moving = next(path for path in likely if path not in found)
+            yield f"the run wrote {moving}, whose path is another with every run: write it where the next run does, too"
+        if found:
+            named = ", ".join(f'"{path}"' for path in found[:_MOST_NAMED])
+            cure = f"[metrics] files = [{named}] in repro.toml"
+            yield f"the run wrote {few(found, _MOST_NAMED)}: if metrics are there, {cure}"
 
 
 def locked_places(config: Config, places: Iterable[str], metrics: Iterable[MeasuredMetric]) -> tuple[str, ...]:

@@ -93,11 +93,13 @@ def _name_of(path: str) -> str:
 
 def _editable(trace: Trace, interpreter: Interpreter) -> Iterator[tuple[str, str]]:
     """Modules imported from source trees: by the names they have there, since trees are laid out in many ways."""
-    trees = _trees(interpreter)
+    trees = {name: tree + os.sep for name, tree in _trees(interpreter).items()}
+    # The environment may lie in the tree, or the tree, as those of `pip install -e git+…`, in the environment.
+    own = {name: tuple(one for one in _libraries(interpreter) if one.startswith(tree)) for name, tree in trees.items()}
     for module, file in trace.modules.items():
         place = _real(file) if trees else ""
         for name, tree in trees.items():
-            if place.startswith(tree + os.sep) and not module.startswith("__"):
+            if place.startswith(tree) and not place.startswith(own[name]) and not module.startswith("__"):
                 yield name, module
 
 
@@ -106,15 +108,19 @@ def _trees(interpreter: Interpreter) -> dict[str, str]:
     return {one.name: _real(one.source_tree) for one in interpreter.distributions if one.editable and one.source_tree}
 
 
+def _libraries(interpreter: Interpreter) -> tuple[str, ...]:
+    """The environment's folders, which may lie in a source tree: beginnings of paths, links resolved."""
+    return tuple(_real(path) + os.sep for path in (os.fspath(interpreter.prefix), *interpreter.paths.values()))
+
+
 def editable_sources(trace: Trace, interpreter: Interpreter, root: Path) -> tuple[str, ...]:
     """Files inside of the project, relative to its root, that editable packages were imported from."""
     trees = _trees(interpreter).values()
     places = {_real(file) for file in trace.modules.values() if file.endswith(_SOURCE)} if trees else set()
     inside, project = tuple(tree + os.sep for tree in trees), _real(os.fspath(root)) + os.sep
-    environment = [os.fspath(interpreter.prefix), *interpreter.paths.values()]
-    libraries = tuple(_real(path) + os.sep for path in environment)
+    libraries = _libraries(interpreter)
     found = (one for one in places if one.startswith(inside) and one.startswith(project))
-    found = (one for one in found if not one.startswith(libraries))  # the environment may lie in the tree
+    found = (one for one in found if not one.startswith(libraries))
     return tuple(sorted(one.removeprefix(project).replace(os.sep, "/") for one in found))
 
 

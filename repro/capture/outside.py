@@ -3,13 +3,14 @@
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import repro
 from repro.capture.config import MARKERS
 from repro.capture.model import Interpreter
 from repro.capture.roles import CONFIG_SUFFIXES
+from repro.words import few
 
 _SYSTEM = (
     *("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/libexec", "/usr/share", "/usr/include"),
@@ -70,6 +71,7 @@ NOT_NEEDED = "if the run can do without it, exclude it in repro.toml, [files] ex
 """The cure that always holds: no image has an excluded file."""
 _NOT_SETTINGS = {".cache", ".local"}
 """Hidden folders of the home directory that hold data."""
+_MOST_NAMED = 5
 _LEAST = 3
 """Parts of the path of a folder that may be a project: `/`, and one folder below it, are none."""
 
@@ -93,6 +95,16 @@ def bring_inside(root: Path, path: str, *, module: bool) -> str:
     if module:
         return f"{begins}copy it into {root.name}/ and import it from there, or install it as a package"
     return f"{begins}copy it into {root.name}/ and read it there, or, {NOT_NEEDED}"
+
+
+def outside_problems(paths: Collection[str], cure: str) -> Iterator[str]:
+    """Files outside of the project that one cure is for: each by itself, or very many by the folder they are below."""
+    names = sorted(paths)
+    if len(names) <= _MOST_NAMED:
+        yield from (f"{name} lies outside the project; {cure}" for name in names)
+    else:
+        place = os.path.commonpath(names)
+        yield f"{len(names)} files in {place} lie outside the project: {few(names, _MOST_NAMED)}; {cure}"
 
 
 def _settings_at_home(path: str) -> str | None:

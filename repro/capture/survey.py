@@ -13,6 +13,7 @@ from repro.capture.conda.installed import counted_packages, names_conda_package,
 from repro.capture.conda.mixed import provided_distributions
 from repro.capture.conda.stage import CondaStage
 from repro.capture.copies import review_copies
+from repro.capture.environments import entered
 from repro.capture.interpreter import choose_interpreter, refuse_other_python
 from repro.capture.kernels import resolve_kernel
 from repro.capture.loose import loose_packages
@@ -129,7 +130,7 @@ class Survey:
             python=self.request.python,
             environ=self.environ,
         )
-        kernel = activated(kernel, self.environ, self.progress)
+        kernel = entered(activated(kernel, self.environ, self.progress), self.environ)
         seen = probe(kernel.python, cwd=project.subject.parent, env={**self.environ, **kernel.env})
         interpreter = with_conda(seen, self.progress)
         self.progress.note(

@@ -14,7 +14,7 @@ _EXPANDED = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _READERS = {"get", "pop", "setdefault", "__getitem__"}
 _EVERYWHERE = {
     *("HOME", "PATH", "USER", "LOGNAME", "SHELL", "PWD", "OLDPWD", "TERM", "HOSTNAME", "SHLVL"),
-    *("TMPDIR", "TMP", "TEMP", "LANG", "LANGUAGE", "TZ", "JPY_PARENT_PID"),
+    *("TMPDIR", "TMP", "TEMP", "LANG", "LANGUAGE", "TZ", "JPY_PARENT_PID", "VIRTUAL_ENV"),
 }
 _MOVING = (
     *("MKL_", "OPENBLAS_", "BLIS_", "NPY_", "KMP_", "GOMP_", "OMP_", "CUDA_", "CUBLAS_", "TF_", "XLA_", "TORCH_"),

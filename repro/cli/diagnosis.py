@@ -29,7 +29,7 @@ from repro.registry import Registry, parse_name
 from repro.report.doctor import Check
 from repro.report.style import human_size
 from repro.store import artifact_cache
-from repro.store.cache import cache_directory
+from repro.store.cache import cache_directory, usable_cache
 from repro.transfer.base import is_base_kept
 from repro.urls import redact
 from repro.words import count
@@ -172,7 +172,7 @@ def _disk(project: Path) -> Check:
 
 
 def _cache() -> Check:
-    path = cache_directory()
+    path = usable_cache()
     if not os.access(_existing(path), os.W_OK):
         return Check("cache", "fail", f"{path} can't be written", "Name another place with REPRO_CACHE_DIR.")
     return Check("cache", "ok", str(path))

@@ -52,7 +52,7 @@ def _guarded(work: Callable[[], int], settings: Settings) -> int:
     except ReproError as error:
         return _show(error, settings)
     except Exception as error:  # noqa: BLE001 - this is where everything ends up
-        return _show(_full(error) or _unexpected(error, settings), settings)
+        return _show(_refused(error) or _unexpected(error, settings), settings)
     return code
 
 
@@ -112,14 +112,18 @@ def _usage(error: click.ClickException) -> ReproError:
     return UsageError(message.removesuffix("."), fix=f"See `{path} --help`.")
 
 
-def _full(error: Exception) -> ReproError | None:
-    """A disk that is full is nobody's defect, wherever it shows."""
-    if not (isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}):
+def _refused(error: Exception) -> ReproError | None:
+    """A disk that is full and a folder of somebody else's are nobody's defect, wherever they show."""
+    if not isinstance(error, OSError):
         return None
     where = os.fspath(error.filename) if isinstance(error.filename, (str, os.PathLike)) else None
-    return InfrastructureError(
-        "can't write: no space left on the disk", where=where, fix="Free some space, then run the command again."
-    )
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        fix = "Free some space, then run the command again."
+        return InfrastructureError("can't write: no space left on the disk", where=where, fix=fix)
+    if error.errno == errno.EACCES and where:
+        fix = "Give this user access to it. If it is below another user's home directory, set HOME to another."
+        return InfrastructureError("permission denied", where=where, fix=fix)
+    return None
 
 
 def _unexpected(error: Exception, settings: Settings) -> ReproError:

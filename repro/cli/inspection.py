@@ -14,8 +14,8 @@ from repro.verify.stage import find_image
 
 
 def is_lock(target: str) -> bool:
-    """Whether somebody means a lock file rather than an image: it is a file, or is called like one."""
-    return target.endswith((".lock", ".toml")) or Path(target).exists()
+    """Whether somebody means a lock file rather than an image: it is a file and no archive, or is called like one."""
+    return target.endswith((".lock", ".toml")) or (Path(target).is_file() and not target.endswith(".tar"))
 
 
 def inspect_image(reference: str, engine: Engine, progress: Progress) -> ImageInspection:

@@ -29,7 +29,8 @@ def size(text: str) -> int:
     """Bytes from `512m`, `4g` or a plain number, as Docker writes them. Raises click.BadParameter for anything else."""
     found = int(_scaled(text, _BYTES, "512m or 4g"))
     if not _SMALLEST <= found < _LARGEST:
-        raise click.BadParameter(f"{text!r}: engines take 6m and more, and no machine has that much")
+        reason = "engines take no less than 6m" if found < _SMALLEST else "no machine has that much"
+        raise click.BadParameter(f"{text!r}: {reason}")
     return found
 
 

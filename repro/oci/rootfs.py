@@ -18,7 +18,7 @@ from repro.oci.shelf import Shelf
 from repro.oci.sources import prefetch
 from repro.oci.streams import checked, open_plain
 from repro.oci.unpack import TREE, merge_layers, unpack_layer
-from repro.store.cache import cache_directory
+from repro.store.cache import usable_cache
 
 MOUNT_POINTS = ("dev", "proc", "sys", "tmp")
 """Directories that every container has; an image may leave them out."""
@@ -30,7 +30,7 @@ _BLOCK = 1 << 20
 
 def rootfs_cache(environ: Mapping[str, str] = os.environ) -> Path:
     """Where unpacked images are kept; everything there can be had again and may be removed with `repro cache`."""
-    return cache_directory(environ) / "rootfs"
+    return usable_cache(environ) / "rootfs"
 
 
 @contextlib.contextmanager

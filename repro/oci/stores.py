@@ -5,6 +5,7 @@ from pathlib import Path
 
 from platformdirs import user_data_dir
 
+from repro.files import is_visible_file
 from repro.oci.layouts import INDEX_FILE
 
 _PROJECT = ".repro"
@@ -24,8 +25,8 @@ def user_images() -> Path:
 def image_stores(start: Path) -> Iterator[Path]:
     """Those of both that there are: of the nearest project at or above `start`, then the user's."""
     above = (project_images(folder) for folder in (start, *start.parents))
-    nearest = next((store for store in above if (store / INDEX_FILE).is_file()), None)
+    nearest = next((store for store in above if is_visible_file(store / INDEX_FILE)), None)
     if nearest is not None:
         yield nearest
-    if (user_images() / INDEX_FILE).is_file():
+    if is_visible_file(user_images() / INDEX_FILE):
         yield user_images()

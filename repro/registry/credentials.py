@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import InfrastructureError, ReproError
+from repro.files import is_visible_file
 from repro.process import run
 from repro.registry.names import DOCKER_HUB
 
@@ -34,7 +35,7 @@ def find_credentials(registry: str, environ: Mapping[str, str] = os.environ) -> 
         InfrastructureError: A configuration file is damaged, or a credential helper is missing or failed.
     """
     for path in _config_files(environ):
-        if path.is_file():
+        if is_visible_file(path):
             found = _from_config(_read(path), registry, environ)
             if found is not None:
                 return found

@@ -17,6 +17,7 @@ from repro.registry.names import ImageName
 from repro.store import ObjectStore
 from repro.store.downloads import Downloads
 from repro.store.partial import Partial, alone, partial
+from repro.words import count
 
 _WORKERS = 4
 _BLOCK = 1 << 18
@@ -45,7 +46,7 @@ def download(
     summary = ""
     try:
         _all(job, list(missing.values()))
-        summary = f"{len(missing)} layers of {name}"
+        summary = f"{count(len(missing), 'layer')} of {name}"
     finally:
         job.task.finish(summary)
 

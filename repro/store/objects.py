@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from repro.digest import Digest
 from repro.errors import IntegrityError
-from repro.files import atomic_write, disk_errors
+from repro.files import PLACE, atomic_write, disk_errors
 
 _BLOCK = 1 << 20
 _READ_ONLY = 0o444
@@ -191,7 +191,8 @@ class ObjectStore:
 
     def _prepared(self, name: str) -> Path:
         folder = self.directory / name
-        folder.mkdir(parents=True, exist_ok=True)
+        with disk_errors(folder, PLACE):
+            folder.mkdir(parents=True, exist_ok=True)
         if self.directory.parent.name == _PROJECT:
             keep_out_of_git(self.directory.parent)
         return folder

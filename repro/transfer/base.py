@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from repro.engines import DockerEngine
 from repro.errors import InfrastructureError, IntegrityError, UsageError
+from repro.files import DiskError
 from repro.lock import Base
 from repro.oci.image import Image
 from repro.oci.kept import is_kept, kept_image, nowhere
@@ -132,6 +133,8 @@ class _Search:
             return registry_image(
                 registry, name, self.base.digest, self.target, store=self.cache, progress=self.progress
             )
+        except DiskError:
+            raise
         except InfrastructureError as error:
             kind = NotFoundError if isinstance(error, NotFoundError) else InfrastructureError
             raise kind(

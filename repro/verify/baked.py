@@ -215,7 +215,8 @@ def _layers(lock: Lock, image: ImageInfo, base: LockedBase | None) -> Iterator[F
     """Every file of every package, by the digests of the layers that hold them."""
     predicted = _predicted(lock, image)
     if predicted is None:
-        yield _unproved("the lock predicts no image for this platform")
+        cure = "judge by a repro.lock that predicts it (--lock): the lock inside an image predicts none"
+        yield _unproved("the lock predicts no image for this platform", cure)
     elif not _is_predicted(lock, image):
         yield from _compared(predicted, image, base)
 
@@ -225,7 +226,8 @@ def _compared(predicted: PredictedImage, image: ImageInfo, base: LockedBase | No
     below, ours = image.diff_ids[: -len(wanted)], image.diff_ids[-len(wanted) :]
     missing = [layer.name for layer in predicted.layers if str(layer.diff_id) not in image.diff_ids]
     if ours == wanted and base is None:
-        yield _unproved("its configuration is not the predicted one, and the base isn't here to compare with")
+        cure = "with the locked base in the engine or the cache they can be compared"
+        yield _unproved("its configuration is not the predicted one, and the base isn't here to compare with", cure)
     elif ours == wanted and base is not None and below != base.diff_ids:
         yield _error("layers", "the image has other layers below those that the lock predicts than its base")
     elif ours != wanted and not missing:
@@ -239,9 +241,9 @@ def _compared(predicted: PredictedImage, image: ImageInfo, base: LockedBase | No
         yield _unproved("no layer is the one that the lock predicts: another builder made the image")
 
 
-def _unproved(reason: str) -> Finding:
+def _unproved(reason: str, cure: str = "build it with `repro build`, whose layers can be compared") -> Finding:
     message = f"{reason}, so the files of its packages are not proved to be those of the lock"
-    return Finding("unproved", "warning", message, ("build it with `repro build`, whose layers can be compared",))
+    return Finding("unproved", "warning", message, (cure,))
 
 
 def _base(lock: Lock, image: ImageInfo, base: LockedBase | None) -> Iterator[Finding]:

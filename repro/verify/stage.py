@@ -144,14 +144,21 @@ def find_image(engine: Engine, reference: str) -> ImageInfo:
             where=reference,
             fix=f"On Linux, `--engine {BUBBLEWRAP}` runs it from there; else make it in the engine: `repro build`.",
         )
-    ours = [tag for image in engine.images_with_label(layout.LABEL_LOCK) for tag in image.tags]
-    known = f" Made by repro here: {', '.join(ours[:_MOST_NAMED])}." if ours else ""
-    more = f", or pull it (`{name} pull {reference}`)"
+    raise UsageError("the engine has no such image", where=reference, fix=_how_to_have(reference, name, engine))
+
+
+def _how_to_have(reference: str, name: str, engine: Engine) -> str:
+    if name != BUBBLEWRAP and reference and Path(reference).exists():
+        ways = " or ".join(f"{kind}:{reference}" for kind in ("oci", "oci-archive", "docker-archive"))
+        return f"If you mean that file or directory, say what it is: {ways}."
+    pulled = reference.removeprefix("docker://")
     if name == BUBBLEWRAP:
         more = "; where another engine answers, add `-o oci:DIRECTORY` and verify that"
-    raise UsageError(
-        "the engine has no such image", where=reference, fix=f"Build it with `repro build -t {reference}`{more}.{known}"
-    )
+    else:
+        more = f", or pull it (`{name} pull {pulled}`)"
+    ours = [tag for image in engine.images_with_label(layout.LABEL_LOCK) for tag in image.tags]
+    known = f" Made by repro here: {', '.join(ours[:_MOST_NAMED])}." if ours else ""
+    return f"Build it with `repro build -t {pulled}`{more}.{known}"
 
 
 def unfinished(image: str, error: ReproError) -> Verdict:

@@ -166,6 +166,20 @@ def test_the_docker_builder_says_that_it_can_not_use_a_layout(project: Project, 
     assert "default builder" in (caught.value.fix or "")
 
 
+def test_a_layer_that_was_damaged_in_the_cache_is_made_anew(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPRO_CACHE_DIR", str(tmp_path / "own"))
+    made = project.build(Output("layout", tmp_path / "one"))
+    layers = [path for path in (tmp_path / "own/layers/blobs").rglob("*") if path.is_file()]
+    assert layers
+    for path in layers:
+        path.chmod(0o600)
+        path.write_bytes(b"X" + path.read_bytes()[1:])
+    assert project.build(Output("layout", tmp_path / "two")) == made
+    assert open_layout(tmp_path / "two", TAG, TARGETS[0]).manifest
+
+
 def test_two_makings_are_compared_on_demand(project: Project) -> None:
     assert project.build(Output("archive", project.home / "x.tar"), twice=True)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from repro.capture import interpreters
-from repro.capture.environments import EnvironmentCandidate, Rank, candidate_environments, path_pythons
+from repro.capture.environments import EnvironmentCandidate, Rank, candidate_environments, entered, path_pythons
 from repro.capture.interpreters import fault, identity, is_python_name, prefix_python
+from repro.capture.model import Kernel
 from repro.capture.pyenv import pyenv_version
 
 BASE = Path(getattr(sys, "_base_executable", sys.executable))
@@ -102,6 +103,22 @@ def test_repros_own_environment_counts_least_unless_it_is_the_projects(own: Path
     (tmp_path / "q").mkdir()
     (tmp_path / "q" / ".venv").symlink_to(own)
     assert [one.rank for one in find(tmp_path / "q", VIRTUAL_ENV=str(own))] == [Rank.PROJECT]
+
+
+def test_an_environment_is_entered_and_that_of_repro_left(own: Path, tmp_path: Path) -> None:
+    """As with repro's own environment active, where `!pip` and IPython's imports would be its."""
+    environ = {"VIRTUAL_ENV": str(own), "PATH": os.pathsep.join([str(own / "bin"), "/usr/bin", str(BASE.parent)])}
+    python = environment(tmp_path / "p" / ".venv")
+    inside = entered(Kernel(None, python, {"MINE": "1"}), environ).env
+    path = os.pathsep.join([str(python.parent), "/usr/bin", str(BASE.parent)])
+    assert inside == {"PATH": path, "VIRTUAL_ENV": str(tmp_path / "p" / ".venv"), "MINE": "1"}
+    given = entered(Kernel(None, python, {"PATH": "/opt/bin", "VIRTUAL_ENV": "/x"}), environ).env
+    assert given == {"PATH": "/opt/bin", "VIRTUAL_ENV": "/x"}
+    plain = environment(tmp_path / "plain", mark=None)
+    assert "VIRTUAL_ENV" not in entered(Kernel(None, plain), {"PATH": "/usr/bin"}).env
+    assert entered(Kernel(None, plain), environ).env["VIRTUAL_ENV"] == str(tmp_path / "plain")
+    listed = {"PATH": os.pathsep.join(["/usr/bin", str(plain.parent)])}
+    assert entered(Kernel(None, plain), listed).env == listed
 
 
 def test_poetry_and_pipenv_are_asked_outside_of_any_active_environment(own: Path, tmp_path: Path) -> None:

@@ -47,6 +47,14 @@ def test_what_runs_in_a_subfolder_and_is_meant_for_the_root_is_told_so(message: 
     assert "`%cd ..`" in (failure_error(Failure("cell", message, 2), "work/w.ipynb", tmp_path).fix or "")
 
 
+@pytest.mark.parametrize("cell", [None, 2])
+def test_a_module_that_is_nowhere_is_missing_in_the_environment(cell: int | None, tmp_path: Path) -> None:
+    failure = Failure("cell", "ModuleNotFoundError: No module named 'statsmodels.api'", cell)
+    fix = failure_error(failure, "work/w.ipynb", tmp_path).fix or ""
+    assert fix.startswith("Install what brings statsmodels in the environment")
+    assert "--python PATH" in fix
+
+
 @pytest.mark.parametrize("name", ["x.csv", "/data/x.csv", "../x.csv"])
 def test_a_file_that_is_nowhere_says_nothing_of_folders(name: str, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()

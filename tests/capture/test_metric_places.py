@@ -14,6 +14,7 @@ from repro.capture.metric_places import (
     locked_places,
     metric_places,
     tracker_files,
+    unread_places,
 )
 from repro.capture.snapshot import FileState, Snapshot
 from repro.errors import CaptureError, UsageError
@@ -102,6 +103,26 @@ def test_durations_are_warned_about_unless_they_have_a_tolerance(tmp_path):
     assert warning.startswith(
         "these look like durations, which no rerun repeats: eval.samples_per_second, train/train_"
     )
+
+
+def test_a_metric_that_is_a_moment_is_warned_about():
+    values = {"made": "2026-11-22T04:49:36.063597", "at": "2026-11-22 04:49", "best": "2026-model", "day": "2026-11-22"}
+    metrics = make_baseline(
+        [MeasuredMetric(name, one, "metrics.json") for name, one in values.items()], Config(), "a.py"
+    )
+    (warning,) = baseline_warnings(metrics)
+    assert warning.startswith("if these are the time of the run, no rerun repeats them: at, made; ")
+
+
+def test_files_that_may_hold_metrics_are_named_unless_the_author_named_some(tmp_path):
+    outputs = ("out/metrics.json", "out/params.json", "out/plot.png", "reports/Evaluation.yaml")
+    (told,) = unread_places(Config(), outputs)
+    assert told.endswith('[metrics] files = ["out/metrics.json", "reports/Evaluation.yaml"] in repro.toml')
+    assert list(unread_places(config(tmp_path, "[metrics]\nfiles = ['m.json']"), outputs)) == []
+    assert list(unread_places(Config(), ("plot.png",))) == []
+    (moving,) = unread_places(Config(), ("outputs/2026-11-22/05-02-50/metrics.json",))
+    assert "[metrics] files" not in moving
+    assert "whose path is another with every run" in moving
 
 
 def test_no_metric_at_all_tells_every_way(tmp_path):

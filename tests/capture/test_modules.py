@@ -136,6 +136,24 @@ def test_source_trees_are_known_by_the_names_of_their_modules(site: Site, tmp_pa
     assert imported_modules(seen, site.interpreter(), library=False) == {"mine": ("mine", "mine.part")}
 
 
+def test_an_environment_in_a_source_tree_is_none_of_its_modules(site: Site) -> None:
+    """As uv, PDM and Poetry make it in the project; their trees then lead to one directory, which images have, too."""
+    tree = site.home
+    site.add(Distribution("mine", "1", site.folder, site.folder / "mine.dist-info", editable=True, source_tree=tree))
+    seen = trace(site, modules={"mine": f"{tree}/src/mine/__init__.py", "one": "one/__init__.py", "loose": "loose.so"})
+    assert imported_modules(seen, site.interpreter(), library=False) == {"mine": ("mine",), "one": ("one",)}
+
+
+def test_a_source_tree_in_an_environment_has_its_modules(site: Site) -> None:
+    """As those of `pip install -e git+https://…`."""
+    interpreter = site.interpreter()
+    tree = Path(interpreter.prefix) / "src" / "mine"
+    tree.mkdir(parents=True)
+    site.add(Distribution("mine", "1", site.folder, site.folder / "mine.dist-info", editable=True, source_tree=tree))
+    seen = trace(site, modules={"mine": f"{tree}/mine.py"})
+    assert imported_modules(seen, site.interpreter(), library=False) == {"mine": ("mine",)}
+
+
 @pytest.mark.parametrize(
     ("read", "told"), [("assets/z.csv", True), ("src/mine/t.csv", False), ("src/mine.egg-info/PKG-INFO", False)]
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from repro.capture.model import Interpreter
-from repro.capture.outside import Outside, bring_inside, put_instead
+from repro.capture.outside import Outside, bring_inside, outside_problems, put_instead
 
 
 def interpreter(prefix: str, base: str | None = None, *sys_path: str) -> Interpreter:
@@ -145,3 +145,13 @@ def test_settings_and_logins_are_not_to_be_copied_into_the_project(
 def test_data_of_the_home_directory_is_to_be_copied(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     assert "copy it into project/" in bring_inside(tmp_path / "project", str(tmp_path / name), module=False)
+
+
+def test_very_many_files_outside_are_one_problem() -> None:
+    names = [f"/far/images/{number}.png" for number in range(300)]
+    (problem,) = outside_problems(names, "copy them")
+    assert problem.startswith("300 files in /far/images lie outside the project: /far/images/0.png, ")
+    assert problem.endswith(" and 295 more; copy them")
+    assert list(outside_problems(names[:2], "copy it")) == [
+        f"{name} lies outside the project; copy it" for name in names[:2]
+    ]

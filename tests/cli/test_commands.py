@@ -157,6 +157,19 @@ def test_inspect_an_image_runs_nothing(
     assert engine.runs == []
 
 
+def test_inspect_asks_for_the_engine_that_reads_files(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str | None] = []
+    engine = engine_of(sample_lock())
+    monkeypatch.setattr("repro.cli.inspect.find_engine", lambda name: asked.append(name) or engine)
+    main(["inspect", "oci:out"])
+    (project / "notebooks/image.tar").write_bytes(b"\x9c")
+    assert main(["inspect", "image.tar"]) == ExitCode.USAGE
+    assert "say what it is: oci:image.tar or oci-archive:image.tar" in capsys.readouterr().err
+    assert asked == ["bubblewrap", None]
+
+
 def test_inspect_what_is_nowhere(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,6 +27,13 @@ def test_a_full_disk_is_no_defect_wherever_it_shows(capsys: pytest.CaptureFixtur
     assert "defect" not in err
 
 
+def test_a_folder_of_somebody_else_is_no_defect_wherever_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(PermissionError(errno.EACCES, "Permission denied", "/root/.x")) == ExitCode.INFRASTRUCTURE
+    err = capsys.readouterr().err
+    assert err.startswith("error: /root/.x: permission denied\n\n→ Give this user access")
+    assert "defect" not in err
+
+
 def tree(kind: type[ReproError]) -> list[type[ReproError]]:
     return [kind, *(found for child in kind.__subclasses__() for found in tree(child))]
 
@@ -127,6 +134,7 @@ def test_the_environment_can_ask_for_tracebacks(value: str, debug: bool) -> None
         (["verify", "x", "--frobnicate"], "--frobnicate"),
         (["verify", "x", "--memory", "lots"], "lots"),
         (["verify", "x", "--memory", "-4g"], "-4g"),
+        (["verify", "x", "--memory", "1k"], "'1k': engines take no less than 6m\n"),
         (["verify", "x", "--timeout", "inf"], "inf"),
         (["verify", "x", "--timeout", "0"], "--timeout"),
         (["verify", "x", "--report", "xml=y"], "json"),

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,13 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError) as caught:
         find_credentials(HOST, environ)
     assert caught.value.where == str(path)
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root, and Windows, may look everywhere")
+def test_a_home_of_somebody_else_has_no_credentials_for_us(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(0o000)
+    assert find_credentials(HOST, {"HOME": str(home)}) is None
 
 
 def test_nothing_configured(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from repro.digest import Digest
 from repro.engines import DockerEngine, ImageInfo
 from repro.errors import InfrastructureError, IntegrityError, UsageError
+from repro.files import DiskError
 from repro.lock import Base, BaseSource
 from repro.oci.image import Image
 from repro.oci.kept import keep
@@ -100,6 +101,15 @@ def test_a_registry_that_cannot_be_reached_leaves_ways_out(store: ObjectStore) -
     with pytest.raises(InfrastructureError, match=r"localhost:9/base:1 \(sha256:.*can't be pulled") as caught:
         find(locked(IMAGE.digest), store)
     assert "--base oci:DIRECTORY" in str(caught.value.fix)
+
+
+def test_a_cache_that_cannot_be_written_is_no_failed_pull(registry: RunningRegistry, store: ObjectStore) -> None:
+    server.push_image(registry.host, "team/base:1", IMAGE)
+    store.directory.write_bytes(b"not a directory")
+    with pytest.raises(DiskError, match="can't write") as caught:
+        find(locked(IMAGE.digest, reference=f"{registry.host}/team/base"), store)
+    assert str(caught.value.where).startswith(str(store.directory))
+    assert "--base" not in str(caught.value.fix)
 
 
 @pytest.mark.parametrize("source", ["registry", "layout"])

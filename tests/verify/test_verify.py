@@ -580,11 +580,15 @@ def test_a_layer_between_the_base_and_the_predicted_ones_is_refused() -> None:
 def test_without_the_base_only_the_predicted_image_itself_is_proved() -> None:
     verdict = judged(with_layers(("sha256:evil", *predicted_ids()), base=False))
     assert kinds(verdict)["unproved"] == "warning"
+    (unproved,) = (one for one in verdict.findings if one.kind == "unproved")
+    assert unproved.evidence == ("with the locked base in the engine or the cache they can be compared",)
 
 
 def test_a_lock_without_predictions_proves_no_contents() -> None:
     lock = sample_lock(predicted=())
-    assert kinds(judged(engine_of(lock)))["unproved"] == "warning"
+    (unproved,) = (one for one in judged(engine_of(lock)).findings if one.kind == "unproved")
+    assert unproved.severity == "warning"
+    assert "--lock" in unproved.evidence[0]
 
 
 @pytest.mark.parametrize("identity", ["config", "manifest"])
@@ -678,6 +682,25 @@ def test_an_image_that_an_engine_has_not_loaded_is_run_from_where_it_is_by_anoth
         verify(name, lock=None, engine=engine, timeout=None, memory=None, project=None, progress=Silent())
     assert "--engine bubblewrap" in str(caught.value.fix)
     assert "docker pull" not in str(caught.value.fix)
+
+
+def missing(name: str) -> str:
+    with pytest.raises(UsageError, match="no such image") as caught:
+        verify(
+            name, lock=None, engine=engine_of(sample_lock()), timeout=None, memory=None, project=None, progress=Silent()
+        )
+    return str(caught.value.fix)
+
+
+def test_a_file_that_is_there_is_not_to_be_pulled(tmp_path: Path) -> None:
+    file = tmp_path / "image.tar"
+    file.write_bytes(b"")
+    assert f"oci-archive:{file}" in missing(str(file))
+    assert "docker pull" not in missing(str(file))
+
+
+def test_what_a_registry_has_is_pulled_under_its_own_name() -> None:
+    assert "`docker pull localhost:5000/nope:1`" in missing("docker://localhost:5000/nope:1")
 
 
 def test_bubblewrap_says_where_it_finds_images(monkeypatch: pytest.MonkeyPatch) -> None:

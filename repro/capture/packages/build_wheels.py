@@ -129,8 +129,8 @@ def _build(tree: Path, environment: "_BuildEnvironment", distribution: Distribut
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # backends' advice to the package's author
             builder = ProjectBuilder.from_isolated_env(environment, tree, runner)
-            environment.install(builder.build_system_requires)
-            environment.install(builder.get_requires_for_build("wheel"))
+            environment.install(builder.build_system_requires, distribution, source_tree)
+            environment.install(builder.get_requires_for_build("wheel"), distribution, source_tree)
             return Path(builder.build("wheel", out))
     except (BuildException, BuildBackendException) as error:
         raise CaptureError(
@@ -181,11 +181,11 @@ class _BuildEnvironment:
     def make_extra_environ(self) -> Mapping[str, str]:
         return self.variables
 
-    def install(self, requirements: set[str]) -> None:
+    def install(self, requirements: set[str], distribution: Distribution, source_tree: Path) -> None:
         if requirements:
             done = run([*self.installer, *sorted(requirements)], check=False)
             if done.returncode:
-                raise _requirements_error(done)
+                raise _requirements_error(done, sorted(requirements), distribution, source_tree)
 
     def installed(self) -> tuple[str, ...]:
         """What builds used, as sorted `name==version`."""
@@ -194,12 +194,14 @@ class _BuildEnvironment:
         return tuple(sorted(f"{canonicalize_name(one.name)}=={one.version}" for one in found))
 
 
-def _requirements_error(done: Completed) -> InfrastructureError:
-    problem = failure(done)
+def _requirements_error(
+    done: Completed, requirements: Sequence[str], distribution: Distribution, source_tree: Path
+) -> InfrastructureError:
     return InfrastructureError(
-        "the requirements for building a wheel can't be installed",
-        details=problem.details,
-        fix="Check the network and the package index that pip or uv is configured to use.",
+        f"{', '.join(requirements)} can't be installed, which a wheel of {distribution.name} is built with",
+        where=str(source_tree),
+        details=failure(done).details,
+        fix="Check the network, and that the package index that pip or uv is configured to use has these versions.",
     )
 
 

@@ -23,7 +23,10 @@ def explained(
         return verdict
     situation = gather(verdict, lock, image=image, engine=engine, run=run, project=project)
     findings = (*verdict.findings, *_shown(situation))
-    return replace(verdict, causes=explain(situation), findings=findings)
+    causes = explain(situation)
+    if run is None:  # what a run may do otherwise explains nothing where there was none
+        causes = tuple(cause for cause in causes if cause.confidence == "certain")
+    return replace(verdict, causes=causes, findings=findings)
 
 
 def _shown(situation: Situation) -> Iterator[Finding]:

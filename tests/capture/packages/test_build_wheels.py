@@ -1,5 +1,6 @@
 """Editable installs become wheels, built by their own backends from a copy of the tree."""
 
+import re
 import sys
 import zipfile
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pytest
 
 from repro.capture.packages.build_wheels import build_wheel
 from repro.capture.packages.repack import repack
-from repro.errors import CaptureError
+from repro.errors import CaptureError, InfrastructureError
 from tests.capture.packages.installed import Venv, git, run, write
 from tests.capture.packages.projects import FLIT, GRAND_TOUR, LEGACY, PDM, PLAIN, POETRY, SETUPTOOLS, make
 
@@ -171,6 +172,18 @@ def test_a_failing_build_shows_the_end_of_its_log(venv: Venv, tmp_path: Path) ->
         build_wheel(tree, distribution, interpreter, tmp_path / "out", tmp_path / "scratch")
     assert "no such compiler as fortran-99" in caught.value.details
     assert not (tmp_path / "out").exists()
+
+
+def test_a_backend_that_no_index_has_is_named_with_the_package_that_needs_it(venv: Venv, tmp_path: Path) -> None:
+    tree = make(tmp_path / "tree", FLIT)
+    venv.uv("-e", tree)
+    distribution, interpreter = venv.distribution("flit-thing")
+    project = (tree / "pyproject.toml").read_text("utf-8")
+    (tree / "pyproject.toml").write_text(re.sub(r"requires = .*", 'requires = ["flit_core>=9999"]', project), "utf-8")
+
+    with pytest.raises(InfrastructureError, match=r"flit_core>=9999 can't be installed.* flit-thing ") as caught:
+        build_wheel(tree, distribution, interpreter, tmp_path / "out", tmp_path / "scratch")
+    assert caught.value.where == str(tree)
 
 
 def test_a_changed_version_and_a_vanished_tree_are_named(venv: Venv, tmp_path: Path) -> None:

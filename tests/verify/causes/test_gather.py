@@ -17,6 +17,8 @@ from repro.plan import layout
 from repro.progress import Silent
 from repro.runner.documents import MeasuredMetric, RunRecord
 from repro.runner.observed import GeneratorFact, Listing, Observed, Place
+from repro.verify.causes import explain
+from repro.verify.causes import explained as with_causes
 from repro.verify.causes.gather import gather
 from repro.verify.causes.installed import modified_files
 from repro.verify.causes.situation import Situation
@@ -188,6 +190,17 @@ def test_sources_are_read_as_they_were_locked(tmp_path: Path) -> None:
     assert situated({}, tmp_path).sources == {}
     (tmp_path / "evaluate.py").write_bytes(SCRIPT)
     assert situated({}, tmp_path).sources == {"evaluate.py": SCRIPT.decode()}
+
+
+def test_what_a_run_may_do_otherwise_explains_nothing_where_there_was_none() -> None:
+    source = b"import time\nscore = time.time()\n"
+    mine, others = LockedFile("evaluate.py", "code", Digest.of(source), len(source)), sample_lock().files
+    lock = sample_lock(subject=Subject("script", "evaluate.py"), files=(*others, mine))
+    verdict, more = explained(script_lock(), None), {str(layout.PROJECT / "evaluate.py"): {"": source}}
+    engine = Shelf(lock, image_of(lock), None, more=more)
+    situation = gather(verdict, lock, image=image_of(lock), engine=engine, run=None, project=None)
+    assert {cause.confidence for cause in explain(situation)} == {"possible"}
+    assert with_causes(verdict, lock, image=image_of(lock), engine=engine, run=None, project=None).causes == ()
 
 
 def test_an_engine_that_is_gone_takes_only_evidence_along() -> None:
