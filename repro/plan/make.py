@@ -74,10 +74,12 @@ def _target(lock: Lock, target: str | None) -> str:
     if target is None and len(lock.targets) == 1:
         return lock.targets[0]
     if target not in lock.targets:
+        wanted = " ".join(f"--platform {one}" for one in (*lock.targets, target))
+        more = f", or capture again with {wanted}" if target else ""
         raise UsageError(
             f"the lock is for {', '.join(lock.targets)}" + (f", not for {target}" if target else ""),
             where="repro.lock: targets",
-            fix="Name one of them with --platform.",
+            fix=f"Name one of them with --platform{more}.",
         )
     return target
 

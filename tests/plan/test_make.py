@@ -172,8 +172,9 @@ def test_another_minor_version_or_none_is_never_used(python: str | None) -> None
 
 
 def test_a_target_that_was_not_locked_is_refused() -> None:
-    with pytest.raises(UsageError, match="linux/arm64"):
+    with pytest.raises(UsageError, match="linux/arm64") as caught:
         _plan(_lock(), "linux/arm64")
+    assert "capture again with --platform linux/amd64 --platform linux/arm64." in str(caught.value.fix)
 
 
 def test_another_runner_than_the_pinned_one_is_refused() -> None:
